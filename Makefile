@@ -1,0 +1,50 @@
+# `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
+.DEFAULT_GOAL := help
+.PHONY: help env book test lab serve bench strip repository constraints clean
+PYTHON ?= python3
+PORT ?= 8000
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Threads of torch that wait for work give their core away instead of spinning: kernel, tests and browser share few cores.
+export OMP_WAIT_POLICY ?= passive
+# The reader's own settings must not change the figures or the models of the book.
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
+export YOLO_CONFIG_DIR := $(CURDIR)/.venv/ultralytics
+export JUPYTER_PREFER_ENV_PATH := 1
+# Building and testing ask no host for anything; `make lab` may (a reader can fetch weights or COCO8 there).
+book test bench: export YOLO_OFFLINE := true
+
+help:  ## list the targets (default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+env:  ## make or update .venv: the package, the book's tools, a browser for the tests
+	@$(PYTHON) tools/environment.py
+
+book: env  ## execute the chapters that changed and build the site in _build/html
+	@python tools/build_book.py
+
+test: book  ## run every test: the package, each chapter, the built site
+	pytest tests notebooks --nbmake --nbmake-timeout=600
+
+lab: env  ## open JupyterLab on the chapters
+	jupyter lab notebooks
+
+serve:  ## show the built site at http://localhost:8000 (PORT=... for another port)
+	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }
+	@echo "The book is at http://localhost:$(PORT)/ (Ctrl-C ends it)"
+	@$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+bench: env  ## time dynamic_conv2d beside its alternatives
+	python -m dynconv.benchmark
+
+strip: env  ## clear the outputs of the notebooks, as they are committed
+	jupyter nbconvert --log-level=WARN --clear-output --inplace notebooks/*.ipynb
+
+repository:  ## change the public address everywhere: make repository URL=https://github.com/owner/name
+	@$(PYTHON) tools/repository.py "$(URL)"
+
+constraints: env  ## renew constraints.txt with the newest versions that fit together
+	@python tools/renew_constraints.py
+
+clean:  ## remove what was built (.venv stays)
+	rm -rf _build

@@ -1,0 +1,144 @@
+"""`python -m dynconv.benchmark`: DynamicConv beside a static convolution, timm's CondConv2d and the M convolutions of the formula.
+
+One thread, one process, the contestants in turn within each repetition, medians of the ratios to the static convolution.
+Time is the CPU time of this process, so another program on the machine disturbs it less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from .layers import DynamicConv
+
+
+class Shape(NamedTuple):
+    """One layer and its input: B images of (in_features, size, size)."""
+
+    in_features: int
+    out_features: int
+    kernel_size: int
+    stride: int
+    size: int
+    batch: int
+
+    def __str__(self) -> str:
+        k, s = self.kernel_size, self.stride
+        return f"{self.in_features}→{self.out_features} k{k} s{s} @{self.size}  B={self.batch}"
+
+
+SHAPES = [  # down-samplers of YOLOv10n at 640 and 160 pixels, a ResNet layer, a pointwise layer
+    Shape(16, 32, 3, 2, 320, 4),
+    Shape(64, 64, 3, 2, 80, 16),
+    Shape(128, 256, 3, 2, 40, 4),
+    Shape(16, 32, 3, 2, 80, 16),
+    Shape(128, 256, 3, 2, 10, 16),
+    Shape(64, 64, 3, 1, 56, 4),
+    Shape(256, 256, 1, 1, 20, 16),
+]
+
+
+class TimmDynamicConv(nn.Module):
+    """The module of the tutorials: pooling, Linear, sigmoid, timm's CondConv2d. `like` lends its weights."""
+
+    def __init__(self, like: DynamicConv) -> None:
+        from timm.layers import CondConv2d
+
+        super().__init__()
+        self.routing = nn.Linear(like.in_features, like.num_experts)
+        self.cond_conv = CondConv2d(
+            like.in_features, like.out_features, like.kernel_size, like.stride, like.padding, like.dilation, like.groups,
+            bias=like.cond_conv.bias is not None, num_experts=like.num_experts,
+        )  # fmt: skip
+        self.load_state_dict(like.state_dict())
+
+    def forward(self, x):
+        return self.cond_conv(x, torch.sigmoid(self.routing(x.mean((2, 3)))))
+
+
+class FormulaConv(nn.Module):
+    """Y = Σ αᵢ (X ∗ Wᵢ) read literally: M convolutions, then their weighted sum. `like` lends its weights."""
+
+    def __init__(self, like: DynamicConv) -> None:
+        super().__init__()
+        self.like = like
+
+    def forward(self, x):
+        layer, alpha = self.like, self.like.alpha(x)
+        terms = (
+            a[:, None, None, None] * nn.functional.conv2d(x, w, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+            for a, w in zip(alpha.unbind(1), layer.weight)
+        )
+        return sum(terms)
+
+
+def contestants(shape: Shape, num_experts: int = 4) -> dict[str, nn.Module]:
+    """The layers to compare; the three dynamic ones compute the same output."""
+    layer = DynamicConv(shape.in_features, shape.out_features, shape.kernel_size, shape.stride, num_experts=num_experts)
+    static = nn.Conv2d(shape.in_features, shape.out_features, shape.kernel_size, shape.stride, layer.padding, bias=False)
+    return {"static": static, "dynconv": layer, "timm": TimmDynamicConv(layer), "formula": FormulaConv(layer)}
+
+
+def forward(layer: nn.Module, x: torch.Tensor) -> None:
+    """One forward pass without gradients."""
+    with torch.no_grad():
+        layer(x)
+
+
+def training_step(layer: nn.Module, x: torch.Tensor) -> None:
+    """One forward and backward pass, with gradients for the input and all parameters."""
+    layer.zero_grad()
+    layer(x.requires_grad_()).sum().backward()
+    x.grad = None
+
+
+def ratios(shape: Shape, run: Callable = forward, repetitions: int = 15, num_experts: int = 4) -> dict[str, float]:
+    """Median time of each contestant over that of the static convolution in the same repetition.
+
+    Args:
+        shape: layer and input.
+        run: `forward` or `training_step`.
+        repetitions: how often each contestant runs; within a repetition their order is shuffled.
+        num_experts: M.
+    """
+    layers, x = contestants(shape, num_experts), torch.randn(shape.batch, shape.in_features, shape.size, shape.size)
+    seconds = {name: [] for name in layers}
+    for repetition in range(repetitions + 2):
+        for name in random.sample(list(layers), len(layers)):
+            start = time.process_time_ns()
+            run(layers[name], x)
+            if repetition >= 2:  # the first two rounds fill caches
+                seconds[name].append(max(time.process_time_ns() - start, 1))
+    return {name: statistics.median(t / s for t, s in zip(times, seconds["static"])) for name, times in seconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m dynconv.benchmark", description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=15, help="rounds per row (default 15)")
+    parser.add_argument("--num-experts", type=int, default=4, help="M, kernels per layer (default 4)")
+    parser.add_argument("--threads", type=int, default=1, help="threads for torch (default 1)")
+    options = parser.parse_args()
+    if min(options.repetitions, options.num_experts, options.threads) < 1:
+        parser.error("--repetitions, --num-experts and --threads must be at least 1")
+    torch.set_num_threads(options.threads)
+
+    print(f"time relative to a static convolution (1.00); torch {torch.__version__}, {options.threads} thread(s), M = {options.num_experts}")
+    for title, run in (("forward", forward), ("training step", training_step)):
+        print(f"\n{title:<30}{'dynconv':>10}{'timm':>10}{'formula':>10}")
+        rows = []
+        for shape in SHAPES:
+            rows.append(ratios(shape, run, options.repetitions, options.num_experts))
+            print(f"{shape!s:<30}" + "".join(f"{rows[-1][name]:>10.2f}" for name in ("dynconv", "timm", "formula")), flush=True)
+        means = {name: statistics.geometric_mean(row[name] for row in rows) for name in ("dynconv", "timm", "formula")}
+        print(f"{'geometric mean':<30}" + "".join(f"{value:>10.2f}" for value in means.values()))
+
+
+if __name__ == "__main__":
+    main()

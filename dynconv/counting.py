@@ -1,0 +1,99 @@
+"""What a model costs, counted two ways: by PyTorch's own counter, and as ultralytics would print it."""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class Cost(NamedTuple):
+    """The cost of one forward pass for one image. One multiply-add is two FLOPs."""
+
+    layers: int  # modules without submodules: what ultralytics calls layers
+    parameters: int
+    flops: int  # convolutions and matrix products, by torch.utils.flop_counter.FlopCounterMode
+    printed_gflops: float  # what ultralytics would print after '... parameters,' (0.0: it could not tell)
+
+    @property
+    def gflops(self) -> float:
+        """True cost in GFLOPs (10⁹ FLOPs), the unit of `printed_gflops`."""
+        return self.flops / 1e9
+
+
+def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | None = None) -> Cost:
+    """Count layers, parameters and FLOPs of a model or a single layer, for one image.
+
+    Args:
+        model: any module that takes (1, channels, height, width), or ultralytics' YOLO object.
+        imgsz: side of the image in pixels, or (height, width).
+        channels: input channels; by default those of the model's first convolution or DynamicConv.
+
+    Returns:
+        A `Cost`. `flops` counts what was executed; `printed_gflops` counts what thop, the profiler behind ultralytics,
+        recognises: module types it has a rule for, and matrix products. It has none for a convolution with a computed
+        kernel, so dynamic layers look almost free there.
+
+    Raises:
+        TypeError: model is not a module.
+        ValueError: imgsz is not positive, or the number of input channels cannot be told from the model.
+    """
+    # Imported late: ultralytics takes seconds to import.
+    from ultralytics.engine.model import Model
+
+    if isinstance(model, Model):  # the YOLO object around the network
+        model = model.model
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module or an ultralytics YOLO, got {type(model).__name__}")
+    size = tuple(imgsz) if isinstance(imgsz, (tuple, list)) else (imgsz, imgsz)
+    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+        raise ValueError(f"imgsz must be a positive int or (height, width), in pixels, got {imgsz!r}")
+    channels = _input_channels(model) if channels is None else channels
+
+    # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must not learn from zeros.
+    model = copy.deepcopy(model).eval()
+    first = next(model.parameters(), torch.empty(0))
+    image = torch.zeros(1, channels, *size, device=first.device, dtype=first.dtype)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(image)
+    return Cost(
+        layers=sum(not list(m.children()) for m in model.modules()),
+        parameters=sum(p.numel() for p in model.parameters()),
+        flops=counter.get_total_flops(),
+        printed_gflops=_printed_gflops(model, image),
+    )
+
+
+def _printed_gflops(model: nn.Module, image: torch.Tensor) -> float:
+    from ultralytics.utils.torch_utils import get_flops
+
+    if isinstance(getattr(model, "stride", None), torch.Tensor):  # a detection model
+        return get_flops(model, imgsz=list(image.shape[2:]))
+    # A single layer: ultralytics would take its `stride` for that of a detection model, and stops at the error.
+    return get_flops(_FirstChannels(model, image.shape[1]), imgsz=list(image.shape[2:]))
+
+
+class _FirstChannels(nn.Module):
+    """Presents a layer to ultralytics' get_flops, which reads the input channels off the first parameter's second dimension."""
+
+    def __init__(self, layer: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.register_parameter("first", nn.Parameter(torch.empty(0, channels)))
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def _input_channels(model: nn.Module) -> int:
+    from .layers import DynamicConv
+
+    for module in model.modules():
+        if isinstance(module, DynamicConv):
+            return module.in_features
+        if isinstance(module, nn.Conv2d):
+            return module.in_channels
+    raise ValueError("cannot tell the number of input channels: the model has no convolution; pass channels=...")

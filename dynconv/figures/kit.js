@@ -1,0 +1,155 @@
+// The parts that every figure to touch is made of. No framework, no state outside the element, no other host.
+// Colours come from CSS variables (style.py), so that a change of theme recolours everything at once.
+
+/** Fixed digits and a true minus; what rounds to zero has no sign. */
+export function number(value, digits = 2) {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
+
+/** 92160 -> "92,160" */
+export function count(value) {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** Name of expert `i`, counted from 0 in code and from 1 in the text. */
+export function expertName(i) {
+  return `expert ${i + 1}`;
+}
+
+export function subscript(i) {
+  return String(i + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+}
+
+/** An element with attributes and children; null attributes are left out, functions become listeners. */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+// JupyterLab takes the arrow keys unless each focusable element itself carries this mark.
+const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
+export function button(text, click, attributes = {}) {
+  return h("button", { type: "button", class: "dc-button", click, ...KEYS, ...attributes }, text);
+}
+
+/** A labelled row of buttons. */
+export function buttons(label, ...items) {
+  return h("div", { class: "dc-buttons", role: "group", "aria-label": label }, h("span", {}, label), ...items);
+}
+
+/** A bar in an expert's colour and hatch (or grey when `expert` is null) on a track; set(from, to) in fractions of the track. */
+export function bar(expert = null) {
+  const fill = h("span", { class: "dc-fill", style: expertStyle(expert) });
+  const set = (from, to) => {
+    fill.style.left = `${100 * Math.min(from, to)}%`;
+    fill.style.width = `${100 * Math.abs(to - from)}%`;
+  };
+  return { root: h("span", { class: "dc-track" }, fill), fill, set };
+}
+
+export function expertStyle(expert) {
+  if (expert === null) return "--c:var(--dc-baseline)";
+  return `--c:var(--dc-expert-${(expert % 8) + 1});--hatch:var(--dc-hatch-${(expert % 8) + 1})`;
+}
+
+/**
+ * A native range input whose track is a bar from `origin` to the value, inside a label that shows name and value.
+ * `format` gives the visible value; `spoken` says it in words if the visible one is not enough.
+ */
+export function slider({ label, min, max, step, value, origin = min, expert = null, format = number, change }) {
+  const shown = h("output", { class: "dc-value" });
+  const line = bar(expert);
+  const input = h("input", { type: "range", min, max, step, value, ...KEYS, input: () => (update(), change(Number(input.value))) });
+  const root = h("label", { class: "dc-slider", style: expertStyle(expert) }, h("span", { class: "dc-name" }, label), shown,
+    h("span", { class: "dc-range" }, line.root, input));
+  const part = (v) => (v - min) / (max - min);
+  function update() {
+    const v = Number(input.value);
+    line.set(part(origin), part(v));
+    shown.textContent = format(v);
+    input.setAttribute("aria-valuetext", format(v));
+  }
+  update();
+  return { root, input, set: (v) => ((input.value = v), update()) };
+}
+
+/** A kernel as a grid of cells with numbers, diverging around 0 between −limit and +limit. */
+export function heatmap(rows, columns, label) {
+  const cells = Array.from({ length: rows * columns }, () => h("span"));
+  const root = h("div", { class: "dc-kernel", role: "img", "aria-label": label, style: `--columns:${columns}` }, ...cells);
+  const set = (kernel, limit) => {
+    kernel.flat().forEach((value, i) => {
+      const strength = Math.min(Math.abs(value) / limit, 1);
+      cells[i].textContent = columns > 3 ? "" : number(value);
+      cells[i].style.background = `color-mix(in srgb, var(--dc-${value < 0 ? "negative" : "positive"}) ${(100 * strength).toFixed(0)}%, var(--dc-zero))`;
+      cells[i].style.color = strength > 0.6 ? "var(--dc-zero)" : "";
+    });
+  };
+  return { root, set };
+}
+
+/** A map as crisp pixels. paint(map) is grey, 0 to 1; paint(map, limit) is signed, in the diverging palette of the theme. */
+export function pixels(label) {
+  const canvas = h("canvas", { class: "dc-pixels", role: "img", "aria-label": label });
+  const paint = (map, limit = null) => {
+    const [height, width] = [map.length, map[0].length];
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(width, height);
+    const [zero, negative, positive] = ["zero", "negative", "positive"].map((name) => rgb(canvas, name));
+    map.flat().forEach((value, i) => {
+      const strength = limit === null ? 0 : Math.min(Math.abs(value) / limit, 1);
+      const end = value < 0 ? negative : positive;
+      const grey = 255 * Math.min(Math.max(value, 0), 1);
+      for (let c = 0; c < 3; c++) image.data[4 * i + c] = limit === null ? grey : zero[c] + strength * (end[c] - zero[c]);
+      image.data[4 * i + 3] = 255;
+    });
+    context.putImageData(image, 0, 0);
+  };
+  return { canvas, paint };
+}
+
+function rgb(element, name) {
+  const hex = getComputedStyle(element).getPropertyValue(`--dc-${name}`).trim();
+  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+}
+
+/** One sentence on what the picture shows now; read out when the reader pauses, not at every step of a slider. */
+export function summary() {
+  const root = h("p", { class: "dc-summary", "aria-live": "polite" });
+  let timer = null;
+  const say = (text) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (root.textContent = text), root.textContent ? 200 : 0);
+  };
+  return { root, say };
+}
+
+/** Make <name> draw the figure from the JSON inside it. `draw(element, data)` returns what repaints its canvases, if it has any. */
+export function define(name, draw) {
+  if (customElements.get(name)) return; // a second figure of this kind on the page, or a cell run again
+  customElements.define(name, class extends HTMLElement {
+    connectedCallback() {
+      if (!this.body) { // not when a notebook only moves the element
+        this.body = h("div", { class: "dc-body" });
+        this.append(this.body);
+        this.repaint = draw(this.body, JSON.parse(this.querySelector("script").textContent)) ?? (() => {});
+        this.classList.add("dc-ready");
+      }
+      this.repaint();
+      this.themes = new MutationObserver(() => this.repaint());
+      const filter = { attributes: true, attributeFilter: ["data-theme", "theme", "class", "data-jp-theme-light"] };
+      for (const node of [document.documentElement, document.body]) this.themes.observe(node, filter);
+    }
+    disconnectedCallback() {
+      this.themes.disconnect();
+    }
+  });
+}

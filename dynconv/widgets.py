@@ -1,0 +1,146 @@
+"""Figures to touch: each is one small ES module of `figures/`, written into the page as a custom element.
+
+Nothing runs in Python while the reader plays, so a figure works alike on the built site (which has no kernel), in JupyterLab and in
+Colab, and asks no other host for anything. Nothing is computed here either: a figure's data are plain arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from urllib.parse import quote
+
+from . import style
+from .arrays import as_alpha, as_array
+
+_FALLBACK = "This figure needs JavaScript; the picture above shows one setting of it."
+MOST_EXPERTS = len(style.EXPERTS)
+
+
+class Widget:
+    """A figure to touch; as the last expression of a cell it shows itself."""
+
+    def __init__(self, figure: str, data: dict):
+        self.figure, self.data = figure, data
+
+    def _repr_html_(self) -> str:
+        name = "dc-" + self.figure.replace("_", "-")
+        return (
+            f"<style>{style.theme_css()}\n{_hatches_css()}\n{_source('kit.css')}</style>\n"
+            f'<{name} class="dc-figure"><p class="dc-fallback">{_FALLBACK}</p>'
+            f'<script type="application/json">{_safe_json(self.data)}</script></{name}>\n'
+            f'<script type="module">\n{module(self.figure)}\ndefine("{name}", draw);\n</script>'
+        )
+
+
+def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = None) -> Widget:
+    """Mix expert kernels with sliders and see Y = X ∗ (Σ αᵢWᵢ) change.
+
+    Args:
+        image: X, (H, W), grey values from 0 to 1.
+        experts: M kernels, (M, k, k), M from 1 to 8.
+        alpha: the setting to start from, (M,), each from 0 to 1; 1/M each if left out.
+        images: more images to choose from, {name: (H, W)}; all must be as large as `image`. Instead of `image` or besides it.
+    """
+    chosen = ({} if image is None else {"X": image}) | (images or {})
+    if not chosen:
+        raise ValueError("give at least one picture: image=(H, W) array, or images={name: array}")
+    pictures = {name: as_array(f"image {name!r}", picture, 2) for name, picture in chosen.items()}
+    if len({picture.shape for picture in pictures.values()}) > 1:
+        shapes = ", ".join(f"{name!r} {picture.shape}" for name, picture in pictures.items())
+        raise ValueError(f"all images must have the same shape, got {shapes}")
+    for name, picture in pictures.items():
+        _within(f"image {name!r}", picture, 0, 1)
+    experts = as_array("experts", experts, 3)
+    M = len(experts)
+    if M > MOST_EXPERTS:
+        raise ValueError(f"experts must be 1 to {MOST_EXPERTS} kernels (each has its own colour and hatch), got {M}")
+    alpha = as_alpha([1 / M] * M if alpha is None else alpha, M)
+    _within("alpha", alpha, 0, 1)
+    rows = [{"name": str(name), "pixels": picture.round(3).tolist()} for name, picture in pictures.items()]
+    return Widget("kernel_mixer", {"images": rows, "experts": experts.tolist(), "alpha": alpha.tolist()})
+
+
+def routing(logits=(0.0, 0.0, 0.0, 0.0), temperature: float = 1.0) -> Widget:
+    """Compare sigmoid(z) with softmax(z / τ) while logits and temperature move.
+
+    Args:
+        logits: z to start from, (M,), M from 2 to 8, each from −4 to 4.
+        temperature: τ to start from, 0.1 to 10.
+    """
+    logits = as_array("logits", logits, 1)
+    if not 2 <= len(logits) <= MOST_EXPERTS:
+        raise ValueError(f"logits must be 2 to {MOST_EXPERTS} numbers, one per expert, got {len(logits)}")
+    _within("logits", logits, -4, 4)
+    _within("temperature", as_array("temperature", temperature, 0), 0.1, 10)
+    return Widget("routing", {"logits": logits.tolist(), "temperature": float(temperature)})
+
+
+def cost(c_in: int = 128, c_out: int = 256, kernel_size: int = 3, experts: int = 4, side: int = 20, presets: dict | None = None) -> Widget:
+    """Compare a dynamic layer with its static one: parameters, true FLOPs, and the FLOPs that a naive profiler reports.
+
+    Args:
+        c_in, c_out: channels to start from, powers of two from 8 to 512.
+        kernel_size: k, one of 1, 3, 5, 7.
+        experts: M, 1 to 8.
+        side: height and width of the output, 1 to 160.
+        presets: buttons, {text: (c_in, c_out, kernel_size, side)}; three layers of YOLOv10n if left out.
+    """
+    start = (c_in, c_out, kernel_size, side)
+    if presets is None:
+        presets = {"16→32 @160": (16, 32, 3, 160), "128→256 @20": (128, 256, 3, 20), "128→256 @5": (128, 256, 3, 5)}
+    for name, values in {"": start, **presets}.items():
+        of = f" of preset {name!r}" if name else ""
+        if len(values) != 4:
+            raise ValueError(f"preset {name!r} must be (c_in, c_out, kernel_size, side), got {values!r}")
+        for what, value, allowed in zip(("c_in", "c_out", "kernel_size", "side"), values, _COST_RANGES):
+            _one_of(what + of, value, allowed)
+    _one_of("experts", experts, range(1, MOST_EXPERTS + 1))
+    data = dict(zip(("cIn", "cOut", "k", "side"), start), M=experts)
+    return Widget("cost", data | {"presets": [{"name": str(n), "values": list(v)} for n, v in presets.items()]})
+
+
+_CHANNELS = tuple(2**i for i in range(3, 10))
+_COST_RANGES = (_CHANNELS, _CHANNELS, (1, 3, 5, 7), range(1, 161))
+
+
+def module(figure: str) -> str:
+    """One figure as a module without imports: the kit, then the figure."""
+    kit, drawing = _source("kit.js"), _source(f"{figure}.js")
+    drawing, found = re.subn(r'^import \{[^}]*\} from "\./kit\.js";\n', "", drawing, flags=re.MULTILINE)
+    if found != 1:
+        raise ValueError(f'figures/{figure}.js must import the kit in one line, import {{ ... }} from "./kit.js"; found {found}')
+    return re.sub(r"^export ", "", kit + drawing, flags=re.MULTILINE)
+
+
+def _source(name: str) -> str:
+    return files(__package__).joinpath("figures", name).read_text(encoding="utf-8")
+
+
+def _hatches_css() -> str:
+    rules = []
+    for i, (path, width) in enumerate(style.HATCH_TILES):
+        svg = (
+            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><path d='{path}' fill='none' stroke='#000' "
+            f"stroke-width='{width}' stroke-linecap='round'/></svg>"
+        )
+        address = quote(svg, safe=" =:/'")
+        rules.append(f'--dc-hatch-{i + 1}:url("data:image/svg+xml,{address}")')
+    return f".dc-figure{{{';'.join(rules)}}}"
+
+
+def _safe_json(data: dict) -> str:
+    """JSON that cannot end the script element it stands in, whatever a name contains."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+
+
+def _within(name: str, array, low: float, high: float) -> None:
+    if array.min() < low or array.max() > high:
+        raise ValueError(f"{name} must be from {low} to {high}, got {array.min():.3g} to {array.max():.3g}")
+
+
+def _one_of(name: str, value, allowed) -> None:
+    if isinstance(value, bool) or value not in allowed:
+        text = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+        raise ValueError(f"{name} must be one of {text}, got {value!r}")

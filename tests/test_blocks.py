@@ -1,0 +1,44 @@
+"""The YOLO blocks against the tutorials' formulation of them, written here on ultralytics' own parts."""
+
+import pytest
+import torch
+from ultralytics.nn.modules import C2f, Conv
+
+from dynconv import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConv
+
+
+@pytest.mark.parametrize("c1, c2, shortcut, added", [(8, 8, True, True), (8, 8, False, False), (8, 16, True, False)])
+def test_bottleneck_is_conv_then_dynamic_conv_with_residual(c1, c2, shortcut, added):
+    block, x = Bottleneck_DynamicConv(c1, c2, shortcut).eval(), torch.randn(2, c1, 9, 7)
+    assert isinstance(block.cv1, Conv) and isinstance(block.cv2, DynamicConv)
+    inner = block.cv2(block.cv1(x))
+    torch.testing.assert_close(block(x), x + inner if added else inner)
+
+
+def test_c2f_keeps_the_shape_the_keys_and_the_fusion_of_the_original():
+    ours, theirs, x = C2f_DynamicConv(8, 16, 2, True).eval(), C2f(8, 16, 2, True).eval(), torch.randn(2, 8, 9, 7)
+    assert [type(m) for m in ours.m] == [Bottleneck_DynamicConv] * 2
+    assert ours(x).shape == theirs(x).shape == (2, 16, 9, 7)
+    torch.testing.assert_close(ours.forward_split(x), ours(x))
+    assert {k for k in ours.state_dict() if not k.startswith("m.")} == {k for k in theirs.state_dict() if not k.startswith("m.")}
+    assert "m.0.cv2.cond_conv.weight" in ours.state_dict()
+
+
+def test_c2f_equals_its_definition():
+    block, x = C2f_DynamicConv(8, 16, 3).eval(), torch.randn(2, 8, 6, 6)
+    parts = list(block.cv1(x).chunk(2, 1))
+    for bottleneck in block.m:
+        parts.append(bottleneck.cv2(bottleneck.cv1(parts[-1])))  # shortcut=False by default
+    torch.testing.assert_close(block(x), block.cv2(torch.cat(parts, 1)))
+
+
+def test_yolov8n_with_every_c2f_replaced_has_the_known_parameter_count():
+    """4,575,448 at nc = 80 is what ultralytics builds when the block is registered as it should be."""
+    from ultralytics.nn.tasks import DetectionModel
+
+    network = DetectionModel("yolov8n.yaml", verbose=False)
+    for index, layer in enumerate(network.model):
+        if type(layer) is C2f:
+            c1, c2 = layer.cv1.conv.in_channels, layer.cv2.conv.out_channels
+            network.model[index] = C2f_DynamicConv(c1, c2, len(layer.m), layer.m[0].add)
+    assert sum(p.numel() for p in network.parameters()) == 4_575_448

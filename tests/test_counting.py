@@ -1,0 +1,65 @@
+"""cost() against counts made by hand, and against what ultralytics itself prints."""
+
+import pytest
+import torch
+from torch import nn
+from ultralytics import YOLO
+
+import dynconv
+from dynconv import DynamicConv, benchmark
+
+
+def test_a_static_convolution_is_counted_alike_by_both():
+    cost = dynconv.cost(nn.Conv2d(16, 32, 3, 2, 1, bias=False), imgsz=40)
+    by_hand = 2 * 32 * 16 * 9 * 20 * 20
+    assert cost == (1, 32 * 16 * 9, by_hand, pytest.approx(by_hand / 1e9))
+    assert cost.gflops == by_hand / 1e9
+
+
+@pytest.mark.parametrize("size, kernel_size, num_experts", [(40, 3, 4), (10, 3, 2), (16, 1, 4)])
+def test_a_dynamic_convolution_is_convolution_plus_mixing_plus_routing(size, kernel_size, num_experts):
+    cost = dynconv.cost(DynamicConv(16, 32, kernel_size, 2, num_experts=num_experts), imgsz=size)
+    kernel = 32 * 16 * kernel_size**2
+    convolution, mixing, routing = kernel * (size // 2) ** 2, num_experts * kernel, 16 * num_experts
+    assert cost.flops == 2 * (convolution + mixing + routing)
+    assert cost.parameters == num_experts * kernel + num_experts * (16 + 1)
+    # The artefact: the profiler behind ultralytics sees the matrix products, not the convolution with a computed kernel.
+    assert cost.printed_gflops == pytest.approx(2 * (mixing + routing) / 1e9)
+
+
+def test_printed_is_what_ultralytics_prints_and_the_model_is_left_as_it_was():
+    yolo = YOLO("yolov10n.yaml")
+    before = {key: value.clone() for key, value in yolo.model.state_dict().items()}
+    yolo.model.train()
+    cost = dynconv.cost(yolo, imgsz=320)
+    layers, parameters, _, printed = yolo.info(imgsz=320)
+    assert (cost.layers, cost.parameters, cost.printed_gflops) == (layers, parameters, pytest.approx(printed))
+    assert parameters == 2_775_520
+    assert yolo.model.training and all(torch.equal(before[k], v) for k, v in yolo.model.state_dict().items())
+
+
+def test_rectangles_and_explicit_channels():
+    assert dynconv.cost(nn.Conv2d(3, 4, 1), (8, 4)).flops == 2 * 3 * 4 * 8 * 4
+    assert dynconv.cost(nn.Identity(), 8, channels=3).flops == 0
+
+
+@pytest.mark.parametrize("arguments, error, message", [
+    ((3,), TypeError, "must be a torch.nn.Module .* got int"),
+    ((nn.Conv2d(3, 4, 1), 0), ValueError, "imgsz must be a positive int"),
+    ((nn.Conv2d(3, 4, 1), (8, 8, 8)), ValueError, "imgsz must be"),
+    ((nn.ReLU(),), ValueError, "pass channels="),
+])  # fmt: skip
+def test_bad_input_is_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        dynconv.cost(*arguments)
+
+
+def test_the_benchmark_compares_equal_layers_and_reports_ratios():
+    shape = benchmark.Shape(4, 8, 3, 2, 12, 3)
+    layers, x = benchmark.contestants(shape), torch.randn(3, 4, 12, 12)
+    torch.testing.assert_close(layers["dynconv"](x), layers["timm"](x))
+    torch.testing.assert_close(layers["dynconv"](x), layers["formula"](x))
+    assert layers["static"](x).shape == layers["dynconv"](x).shape
+    for run in (benchmark.forward, benchmark.training_step):
+        result = benchmark.ratios(shape, run, repetitions=3)
+        assert result["static"] == 1 and set(result) == {"static", "dynconv", "timm", "formula"}

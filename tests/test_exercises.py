@@ -1,0 +1,113 @@
+"""Each exercise: its solution passes, an untouched stub is called open, and typical mistakes meet the right hint."""
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import ROOT
+
+from dynconv import dynamic_conv2d, exercises
+from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03
+
+SOLUTIONS = {
+    "1.1": chapter_01.mix_kernels, "1.2": chapter_01.conv_with_bias, "1.3": chapter_01.pointwise,
+    "2.1": chapter_02.router, "2.2": chapter_02.sensitivity, "2.3": chapter_02.with_foreign_alpha,
+    "3.1": chapter_03.parameter_ratio, "3.2": chapter_03.flop_ratio, "3.3": chapter_03.count_dynamic,
+}  # fmt: skip
+
+
+def kernel_size(cin, cout, k):
+    return cout * cin * k * k
+
+
+MISTAKES = [
+    ("1.1", lambda a, w: a[:, :, None, None, None, None] * w, "sum over the experts"),
+    ("1.1", lambda a, w: chapter_01.mix_kernels(a / a.sum(1, keepdim=True), w), "sum to one"),
+    ("1.1", lambda a, w: chapter_01.mix_kernels(a.mean(0, keepdim=True).expand_as(a), w), "same kernel"),
+    ("1.1", lambda a, w: chapter_01.mix_kernels(a, w)[0], r"\(3, 5, 2, 3, 3\) is wanted"),
+    ("1.1", lambda a, w: chapter_01.mix_kernels(a, w.flip(0)), "which axis"),
+    ("1.2", lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), padding=1), "bias is missing"),
+    ("1.2", lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), b.sum(0), padding=1), "without their α"),
+    ("1.2", lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), b.mean(0), padding=1), "without their α"),
+    ("1.2", lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), a @ b), r"\(1, 4, 8, 8\) is wanted"),
+    ("1.3", lambda x, w, a: dynamic_conv2d(x, w, a, stride=2), "no convolution|shape"),
+    ("1.3", lambda x, w, a: F.conv2d(x, w[0]), "no convolution"),
+    ("1.3", lambda x, w, a: chapter_01.pointwise(x, w.transpose(1, 2), a), "transposed"),
+    ("1.3", lambda x, w, a: chapter_01.pointwise(x, w, a.mean(0, keepdim=True).expand_as(a)), "same matrix"),
+    ("2.1", lambda x, w, b: torch.softmax(x.mean((2, 3)) @ w.T + b, 1), "softmax"),
+    ("2.1", lambda x, w, b: x.mean((2, 3)) @ w.T + b, "logits"),
+    ("2.1", lambda x, w, b: torch.sigmoid(x.sum((2, 3)) @ w.T + b), "summed the pixels"),
+    ("2.1", lambda x, w, b: torch.sigmoid(x.mean((2, 3)) @ w.T), "bias"),
+    ("2.1", lambda x, w, b: torch.sigmoid(x.amax((2, 3)) @ w.T + b), "max pooling"),
+    ("2.2", lambda z, t: torch.softmax(z / t, 1) * (1 - torch.softmax(z / t, 1)), "chain rule"),
+    ("2.2", lambda z, t: torch.softmax(z, 1) * (1 - torch.softmax(z, 1)) / t, "inside the softmax"),
+    ("2.2", lambda z, t: torch.sigmoid(z) * (1 - torch.sigmoid(z)), "sigmoid's slope"),
+    ("2.2", lambda z, t: torch.softmax(z / t, 1), "denominator"),
+    ("2.3", lambda layer, x, other: layer(x), "still looks at x"),
+    ("2.3", lambda layer, x, other: layer(other), "image was swapped"),
+    ("2.3", lambda layer, x, other: dynamic_conv2d(x, layer.weight, layer.alpha(other).mean(0).expand(4, -1), padding=1), "average α"),
+    ("3.1", lambda cin, cout, k, m: m, "router has parameters"),
+    ("3.1", lambda cin, cout, k, m: m + m * cin / kernel_size(cin, cout, k), "bias"),
+    ("3.1", lambda cin, cout, k, m: float(m * kernel_size(cin, cout, k) + m * (cin + 1)), "divide it"),
+    ("3.1", lambda cin, cout, k, m: 1 / m, "the layers themselves say"),
+    ("3.2", lambda cin, cout, k, m, side: m, "mix first"),
+    ("3.2", lambda cin, cout, k, m, side: 1 + m / side, "not side"),
+    ("3.2", lambda cin, cout, k, m, side: 1 + m / side**2, "Linear is missing"),
+    ("3.2", lambda cin, cout, k, m, side: 1.0, "PyTorch counts"),
+    ("3.3", lambda layer, x, y: 2 * chapter_03.count_dynamic(layer, x, y), "one multiply-add is two"),
+    ("3.3", lambda layer, x, y: y[0, 0].numel() * layer.weight[0].numel() * len(x), "Add the mixing"),
+    ("3.3", lambda layer, x, y: len(x) * ((y[0, 0].numel() + layer.num_experts) * layer.weight[0].numel() * layer.groups + layer.in_features * layer.num_experts), "groups"),
+    ("3.3", lambda layer, x, y: chapter_03.count_dynamic(layer, x[:1], y[:1]), "one sample"),
+    ("3.3", lambda layer, x, y: 7, "you say 7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", SOLUTIONS)
+def test_the_solution_passes(number):
+    verdict, message = exercises.grade(number, SOLUTIONS[number])
+    assert verdict == "right", message
+
+
+@pytest.mark.parametrize("number", SOLUTIONS)
+@pytest.mark.parametrize("stub", [lambda *a: ..., lambda *a: None])
+def test_an_untouched_stub_is_open(number, stub):
+    assert exercises.grade(number, stub)[0] == "open"
+
+
+@pytest.mark.parametrize("number, answer, hint", MISTAKES)
+def test_a_typical_mistake_meets_its_hint(number, answer, hint):
+    verdict, message = exercises.grade(number, answer)
+    assert verdict == "wrong"
+    assert re.search(hint, message), message
+
+
+@pytest.mark.parametrize("number", SOLUTIONS)
+def test_whatever_the_answer_raises_or_returns_is_feedback(number):
+    def crash(*arguments):
+        raise RuntimeError("oops")
+
+    assert exercises.grade(number, crash) == ("wrong", "your code raised RuntimeError: oops")
+    for nonsense in ("text", [1, 2], True, object()):
+        assert exercises.grade(number, lambda *a, nonsense=nonsense: nonsense)[0] == "wrong"
+    assert exercises.grade(number, 42)[0] == "wrong"  # not a function
+    assert F.conv2d(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1)).item() == 1  # exercise 1.3 gave conv2d back
+
+
+def test_every_exercise_has_solution_mistakes_chapter_and_page():
+    assert set(SOLUTIONS) == set(exercises.EXERCISES) == {number for number, _, _ in MISTAKES}
+    for number in SOLUTIONS:
+        assert sum(mistake[0] == number for mistake in MISTAKES) >= 2
+        chapter = next((ROOT / "notebooks").glob(f"{int(number[0]):02d}_*.ipynb")).read_text(encoding="utf-8")
+        assert f"### Exercise {number}" in chapter and f'check(\\"{number}\\"' in chapter
+        page = (ROOT / f"book/solutions/chapter_{int(number[0]):02d}.md").read_text(encoding="utf-8")
+        assert f"## Exercise {number}" in page and f":pyobject: {SOLUTIONS[number].__name__}" in page
+
+
+def test_check_prints_and_an_unknown_number_is_named(capsys):
+    exercises.check("1.1", SOLUTIONS["1.1"])
+    exercises.check("1.1", lambda a, w: ...)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("✓ Exercise 1.1: right") and printed[1].startswith("○ Exercise 1.1: not attempted yet")
+    with pytest.raises(ValueError, match="no exercise '9.9'; there are 1.1, 1.2"):
+        exercises.check("9.9", None)

@@ -1,0 +1,138 @@
+"""DynamicConv against the tutorials' module, built here from timm's CondConv2d, and its own promises."""
+
+import io
+
+import pytest
+import torch
+from timm.layers import CondConv2d
+from torch import nn
+
+from dynconv import DynamicConv
+
+
+class TutorialDynamicConv(nn.Module):
+    """The module of ParameterNet's code and of the tutorials: global average pooling, Linear, sigmoid, timm's CondConv2d."""
+
+    def __init__(self, cin, cout, kernel_size=1, stride=1, padding="", dilation=1, groups=1, bias=False, num_experts=4):
+        super().__init__()
+        self.routing = nn.Linear(cin, num_experts)
+        self.cond_conv = CondConv2d(cin, cout, kernel_size, stride, padding, dilation, groups, bias, num_experts)
+
+    def forward(self, x):
+        pooled = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
+        return self.cond_conv(x, torch.sigmoid(self.routing(pooled)))
+
+
+@pytest.mark.parametrize("padding", ["", "same", "valid", 1, 2])
+@pytest.mark.parametrize("kernel_size, stride, dilation", [(1, 1, 1), (3, 1, 1), (3, 2, 1), (5, 2, 1), (3, 1, 2), (4, 2, 1), (2, 1, 1)])
+@pytest.mark.parametrize("groups, bias, num_experts", [(1, False, 4), (2, True, 3)])
+def test_gives_the_output_of_the_tutorials_module_for_its_state_dict(padding, kernel_size, stride, dilation, groups, bias, num_experts):
+    arguments = (4, 6, kernel_size, stride, padding, dilation, groups, bias, num_experts)
+    theirs, ours = TutorialDynamicConv(*arguments).double(), DynamicConv(*arguments).double()
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    theirs.load_state_dict(ours.state_dict(), strict=True)  # and the reverse
+    x = torch.randn(3, 4, 13, 11, dtype=torch.float64)
+    torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-10)
+
+
+def test_same_seed_gives_the_same_initial_weights_as_the_tutorials_module():
+    torch.manual_seed(7)
+    theirs = TutorialDynamicConv(4, 6, 3, bias=True).state_dict()
+    torch.manual_seed(7)
+    ours = DynamicConv(4, 6, 3, bias=True).state_dict()
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+def test_each_expert_starts_like_a_conv2d():
+    layer, static = DynamicConv(16, 64, 3, bias=True, num_experts=3), nn.Conv2d(16, 64, 3)
+    bound = static.weight.abs().max().item()  # uniform in ±1/√fan_in
+    for expert, bias in zip(layer.weight, layer.cond_conv.bias):
+        assert expert.abs().max().item() == pytest.approx(bound, rel=0.02)
+        assert expert.std().item() == pytest.approx(static.weight.std().item(), rel=0.05)
+        assert bias.abs().max() <= 1 / (16 * 9) ** 0.5
+    assert not torch.equal(layer.weight[0], layer.weight[1])
+
+
+def test_alpha_is_sigmoid_by_default_and_softmax_with_temperature():
+    x = torch.randn(5, 8, 6, 6)
+    layer = DynamicConv(8, 4, 3)
+    logits = x.mean((2, 3)) @ layer.routing.weight.T + layer.routing.bias
+    torch.testing.assert_close(layer.alpha(x), 1 / (1 + torch.exp(-logits)))
+    softmax = DynamicConv(8, 4, 3, routing_activation="softmax", temperature=3.0)
+    softmax.load_state_dict(layer.state_dict())
+    exponentials = torch.exp(logits / 3.0)
+    torch.testing.assert_close(softmax.alpha(x), exponentials / exponentials.sum(1, keepdim=True))
+    softmax.temperature = 1e6  # may be changed in training
+    torch.testing.assert_close(softmax.alpha(x), torch.full((5, 4), 0.25), rtol=0, atol=1e-4)
+
+
+def test_forward_uses_the_alpha_that_it_reports():
+    layer, x = DynamicConv(3, 5, 3, bias=True).double(), torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    alpha = layer.alpha(x)
+    terms = [
+        alpha[:, i, None, None, None] * nn.functional.conv2d(x, layer.weight[i], layer.cond_conv.bias[i], padding=1) for i in range(4)
+    ]
+    torch.testing.assert_close(layer(x), sum(terms), rtol=0, atol=1e-10)
+
+
+def test_one_expert_with_open_gate_is_a_convolution():
+    layer, static = DynamicConv(4, 8, 3, num_experts=1), nn.Conv2d(4, 8, 3, padding=1, bias=False)
+    layer.cond_conv.weight.data.copy_(static.weight.flatten()[None])
+    layer.routing.weight.data.zero_()
+    layer.routing.bias.data.fill_(100.0)  # sigmoid(100) = 1
+    x = torch.randn(2, 4, 7, 7)
+    torch.testing.assert_close(layer(x), static(x))
+
+
+def test_every_parameter_gets_a_gradient_and_training_reduces_the_loss():
+    torch.manual_seed(0)
+    layer, x, target = DynamicConv(3, 4, 3, 2, bias=True), torch.randn(8, 3, 12, 12), torch.randn(8, 4, 6, 6)
+    optimizer, losses = torch.optim.SGD(layer.parameters(), 0.1), []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = (layer(x) - target).square().mean()
+        loss.backward()
+        losses.append(loss.item())
+        assert all(p.grad.abs().sum() > 0 for p in layer.parameters())
+        optimizer.step()
+    assert losses[-1] < losses[0]
+
+
+def test_empty_batch_saving_copying_and_autocast():
+    layer = DynamicConv(4, 8, 3, 2, bias=True)
+    assert layer(torch.empty(0, 4, 10, 8)).shape == (0, 8, 5, 4)
+    buffer = io.BytesIO()
+    torch.save(layer, buffer)
+    copy = torch.load(io.BytesIO(buffer.getvalue()), weights_only=False)
+    x = torch.randn(2, 4, 10, 8)
+    torch.testing.assert_close(copy(x), layer(x))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("change, error, message", [
+    (dict(num_experts=0), ValueError, "num_experts must be at least 1, got 0"),
+    (dict(num_experts=2.0), TypeError, "num_experts must be an int, got 2.0"),
+    (dict(in_features=0), ValueError, "in_features must be at least 1"),
+    (dict(groups=3), ValueError, "groups must divide in_features = 4 and out_features = 8, got 3"),
+    (dict(padding="full"), ValueError, "unknown padding 'full': expected '', 'same', 'valid'"),
+    (dict(kernel_size=0), ValueError, "kernel_size must be at least 1, got 0"),
+    (dict(stride=(2, 2, 2)), TypeError, "stride must be an int or a pair"),
+    (dict(routing_activation="relu"), ValueError, "routing_activation must be one of .* got 'relu'"),
+    (dict(routing_activation="softmax", temperature=0), ValueError, "temperature must be positive"),
+    (dict(temperature=2.0), ValueError, "1 for sigmoid routing, got 2.0"),
+])  # fmt: skip
+def test_bad_arguments_are_named(change, error, message):
+    with pytest.raises(error, match=message):
+        DynamicConv(**{**dict(in_features=4, out_features=8, kernel_size=3), **change})
+
+
+@pytest.mark.parametrize("x, error, message", [
+    (torch.ones(2, 5, 8, 8), ValueError, r"\(B, 4, H, W\), got \(2, 5, 8, 8\)"),
+    (torch.ones(4, 8, 8), ValueError, r"got \(4, 8, 8\)"),
+    (torch.ones(2, 4, 8, 8, dtype=torch.long), TypeError, "must be floating point, got torch.int64"),
+    (torch.ones(2, 4, 1, 0), ValueError, "output would be empty"),
+])  # fmt: skip
+def test_bad_inputs_are_named(x, error, message):
+    with pytest.raises(error, match=message):
+        DynamicConv(4, 8, 3, padding="valid")(x)

@@ -1,0 +1,139 @@
+"""Static figures: each says what it shows, follows the theme, and never refers to a part of another figure."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from dynconv import plots, style  # noqa: E402
+
+RNG = np.random.default_rng(0)
+EXPERTS, ALPHA, X = RNG.normal(size=(4, 3, 3)), RNG.random(4), RNG.random((12, 12))
+MIXED = np.tensordot(ALPHA, EXPERTS, 1)
+T = np.arange(5)
+
+
+def on_axes(draw):
+    figure = Figure(figsize=(4, 3))
+    draw(figure.add_subplot())
+    return figure
+
+
+FIGURES = {
+    "image": lambda: on_axes(lambda ax: plots.image(ax, X, "X")),
+    "response": lambda: on_axes(lambda ax: plots.response(ax, X - 0.5, 1.0, "Y")),
+    "kernel": lambda: on_axes(lambda ax: plots.kernel_heatmap(ax, EXPERTS[0], 1.0, "W")),
+    "alpha": lambda: on_axes(lambda ax: plots.alpha_bars(ax, RNG.random(8))),
+    "row": lambda: plots.experts_row(EXPERTS, ALPHA, MIXED),
+    "mixing": lambda: plots.mixing(X, EXPERTS, ALPHA, MIXED, X - 0.5),
+    "mixing 8": lambda: plots.mixing(X, np.tile(EXPERTS, (2, 1, 1)), np.tile(ALPHA, 2), MIXED, X - 0.5),
+    "mixing 1": lambda: plots.mixing(X, EXPERTS[:1], ALPHA[:1], MIXED, X - 0.5),
+    "curves": lambda: plots.curves({"baseline": (T, T), "ours": (T, RNG.random((3, 5)))}, "epoch", "mAP"),
+    "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
+    "bare matplotlib": lambda: on_axes(lambda ax: (ax.plot(T, T), ax.set_title("black by default"), ax.fill([0, 1, 1], [0, 0, 1], "k"))),
+}
+
+
+def svg_of(page):
+    return page[page.index("<svg ") : page.index("</svg>") + 6]
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_a_figure_needs_a_description(alt):
+    with pytest.raises(ValueError, match="alt must say in one sentence"):
+        plots.to_html(Figure(), alt)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_part_of_the_page(name):
+    page = plots.to_html(FIGURES[name](), r'a "small" figure of \alpha', "see <this>")
+    svg = svg_of(page)
+    ET.fromstring(svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))  # well-formed
+    assert 'role="img" aria-label="a &quot;small&quot; figure of \\alpha"' in svg
+    assert "<figcaption>see &lt;this&gt;</figcaption>" in page
+    assert "<text" in svg or name == "bare matplotlib"
+    assert "font-family" not in svg and "DejaVu" not in svg  # the page's font
+    assert "<style" not in svg  # it would style the whole page
+    assert len(page) < 60_000
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_colour_follows_the_theme(name):
+    page = plots.to_html(FIGURES[name](), "a figure")
+    svg = svg_of(page)
+    bare = re.sub(r"var\(--[\w-]+,[^)]*\)", "", svg)
+    palette = {colour.light for colour in style.css_variables().values()} | {"#000000"}
+    assert not palette & set(re.findall(r"#[0-9a-f]{6}\b", bare.lower()))
+    # Each variable in use has a light and a dark value in the style beside it.
+    for used in set(re.findall(r"var\((--dc-[\w-]+)", page)):
+        assert len(re.findall(rf"{used}:#", page)) == 2, used
+
+
+def test_text_without_a_colour_is_ink():
+    page = plots.to_html(on_axes(lambda ax: ax.text(0, 0, "hello", color="black")), "a figure")
+    assert ".dc-figure>svg{display:block;width:100%;height:auto;fill:var(--dc-ink,currentColor)}" in page
+
+
+def test_no_two_figures_share_an_id():
+    pages = [plots.to_html(make(), "a figure") for make in FIGURES.values()]
+    ids = [set(re.findall(r'\bid="([^"]*)"', page)) for page in pages]
+    assert sum(map(len, ids)) == len(set().union(*ids))
+    for page, own in zip(pages, ids):
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]*)', page)) <= own
+
+
+def test_the_same_figure_is_the_same_text():
+    assert plots.to_html(FIGURES["mixing"](), "a figure") == plots.to_html(FIGURES["mixing"](), "a figure")
+
+
+def test_a_signed_map_has_a_light_and_a_dark_form():
+    page = plots.to_html(on_axes(lambda ax: plots.response(ax, [[-1.0, 0.0, 9.0]], 1.0)), "a figure")
+    assert page.count('class="dc-light"') == page.count('class="dc-dark"') == 1
+    assert page.count("<image") == 2 and page.count("image-rendering:pixelated") == 2
+
+
+def test_show_closes_the_figure(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    figure, ax = plt.subplots()
+    plots.show(figure, "an empty plot")
+    assert not plt.fignum_exists(figure.number)
+    assert "an empty plot" in shown[0].data
+
+
+def test_the_book_style_is_not_left_behind_by_a_figure():
+    before = matplotlib.rcParams.copy()
+    plots.curves({"a": (T, T)}, "x", "y")
+    assert matplotlib.rcParams == before
+
+
+def test_labels_of_curves_that_end_together_stay_apart():
+    figure = plots.curves({f"run {i}": (T, T * (1 + i / 1000)) for i in range(4)}, "epoch", "mAP")
+    figure.draw_without_rendering()
+    heights = sorted(text.get_window_extent().y0 for text in figure.axes[0].texts)
+    assert min(np.diff(heights)) >= 10.5 / 72 * figure.dpi
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda ax: plots.image(ax, X[None]), r"array must have 2 dimensions, got shape \(1, 12, 12\)"),
+        (lambda ax: plots.alpha_bars(ax, ALPHA, ["one"]), r"one entry per expert \(4\), got 1"),
+        (lambda ax: plots.response(ax, X, 0), "limit must be above 0"),
+        (lambda ax: plots.alpha_bars(ax, np.zeros(9)), "at most 8 experts"),
+        (lambda ax: plots.curves({}, "x", "y"), "at least one"),
+        (lambda ax: plots.curves({"a": (T, T[:3])}, "x", "y"), r"one value per x \(5\), got 3"),
+        (lambda ax: plots.experts_row(EXPERTS, ALPHA[:2], MIXED), r"one value per expert \(4\), got 2"),
+        (lambda ax: plots.mixing(X, np.zeros((9, 3, 3)), np.zeros(9), MIXED, X), "at most 8 experts"),
+        (lambda ax: plots.bars({}), "at least one"),
+    ],
+)
+def test_a_wrong_input_is_named(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw(Figure().add_subplot())

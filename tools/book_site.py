@@ -1,0 +1,96 @@
+"""A small Sphinx extension that finishes the site.
+
+It makes the site ask no other host for anything (MathJax is copied from npm, thebe and the scripts that only it needs
+are left out), derives the addresses of the published site from `repository.url`, describes each page by its first
+paragraph, and writes into each chapter how long it ran in this build.
+"""
+
+import re
+import shutil
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+
+MATHJAX = Path(__file__).resolve().parent / "node_modules/mathjax/es5"
+UNUSED_TAGS = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\n?|<link[^>]*/sphinx-thebe\.css[^>]*>\n?")
+PRINTED_TITLE = re.compile(r'(<div id="jb-print-docs-body"[^>]*>\s*)<h1>(.*?)</h1>', re.DOTALL)
+RUN_TIME = "measured in each build"  # the text of the link that each chapter opens with
+
+
+def forget_thebe(app, config):
+    """Jupyter Book always loads sphinx-thebe, which names unpkg.com on each page: none of its handlers is called."""
+    for listeners in app.events.listeners.values():
+        listeners[:] = [listener for listener in listeners if not listener.handler.__module__.startswith("sphinx_thebe")]
+
+
+def set_addresses(app, config):
+    """GitHub Pages serves https://github.com/owner/name at https://owner.github.io/name/."""
+    owner, name = config.html_theme_options["repository_url"].rstrip("/").split("/")[-2:]
+    config.ogp_site_url = f"https://{owner}.github.io/{name}/"
+    config.notfound_urls_prefix = f"/{name}/"  # the 404 page is shown at any depth, so its links are absolute
+
+
+def copy_mathjax(app):
+    """The one component that the pages load, its fonts, and the TeX extensions that it loads by itself (\\boldsymbol)."""
+    if app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static/mathjax"
+    static.mkdir(parents=True, exist_ok=True)
+    shutil.copy(MATHJAX / "tex-chtml.js", static)
+    for folder in ("output/chtml/fonts/woff-v2", "input/tex/extensions"):
+        shutil.copytree(MATHJAX / folder, static / folder, dirs_exist_ok=True)
+
+
+def write_run_time(app, doctree, docname):
+    """Replace the link text 'measured in each build' by the seconds that myst-nb (or its cache) recorded."""
+    result = NbMetadataCollector.get_exec_data(app.env, docname)
+    if not result or result["runtime"] is None:
+        return
+    for link in doctree.findall(nodes.reference):
+        if link.astext() == RUN_TIME:
+            link.children = []
+            link += nodes.inline("", f"{max(1, round(result['runtime']))} s in this build", classes=["run-time"])
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """The first paragraph of a page, which says what it is about, describes it to search engines and in previews.
+
+    By itself sphinxext-opengraph takes the first 200 characters, which in a chapter are badges and a table.
+    """
+    paragraph = next(doctree.findall(nodes.paragraph), None) if doctree else None
+    if paragraph:
+        text = " ".join(paragraph.astext().split())
+        context["meta"] = {**(context["meta"] or {}), "og:description": text}
+        context["metatags"] += f'<meta name="description" content="{escape(text)}" />'
+
+
+def tidy(app, exception):
+    """Take out what no page needs, and leave one first heading on each.
+
+    The theme's fontawesome.js (1.5 MB) redraws icons that its web font already draws, the style sheet of thebe went with
+    thebe, and source maps and templates are for the authors of the theme. The title that is there for print becomes a
+    paragraph: the page has that heading already.
+    """
+    if exception or app.builder.format != "html":
+        return
+    site = Path(app.outdir)
+    (site / "_static/scripts/fontawesome.js").unlink(missing_ok=True)
+    for pattern in ("_static/**/*.map", "_static/*.html"):
+        for file in site.glob(pattern):
+            file.unlink()
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        text = PRINTED_TITLE.sub(r'\1<p class="h1">\2</p>', UNUSED_TAGS.sub("", text))
+        page.write_text(text, encoding="utf-8")
+
+
+def setup(app):
+    app.connect("config-inited", forget_thebe)
+    app.connect("config-inited", set_addresses)
+    app.connect("builder-inited", copy_mathjax)
+    app.connect("doctree-resolved", write_run_time)
+    app.connect("html-page-context", describe, priority=400)  # before sphinxext-opengraph
+    app.connect("build-finished", tidy)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
