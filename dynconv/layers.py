@@ -95,7 +95,7 @@ class DynamicConv(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The expert kernels as (M, Cout, Cin / groups, kh, kw): a view of the stored parameter."""
+        """The expert kernels, (M, Cout, Cin / groups, kh, kw), as a view of the stored parameter."""
         return self.cond_conv.weight.view(self.num_experts, self.out_features, self.in_features // self.groups, *self.kernel_size)
 
     def extra_repr(self) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from . import style
 from .arrays import as_alpha, as_array
 
-_FALLBACK = "This figure needs JavaScript; the picture above shows one setting of it."
+_FALLBACK = "This figure needs JavaScript."
 MOST_EXPERTS = len(style.EXPERTS)
 
 

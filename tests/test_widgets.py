@@ -216,10 +216,10 @@ EXAMPLES = {
     "routing": lambda: widgets.routing([1.0, -1.0, 0.0]),
     "cost": lambda: widgets.cost(),
 }
-# The picture as text: pixels of canvases, lengths of bars, numbers; not the sliders themselves, nor the sentence, which comes later.
+# The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves, nor the sentence, which comes later.
 STATE = """root => {
   const copy = root.cloneNode(true);
-  copy.querySelectorAll('.dc-slider, .dc-summary').forEach(part => part.remove());
+  copy.querySelectorAll('.dc-slider, .dc-buttons, .dc-summary').forEach(part => part.remove());
   return [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join() + copy.querySelector('.dc-body').innerHTML;
 }"""
 COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL()).concat(getComputedStyle(root).color,
@@ -234,7 +234,7 @@ def test_each_slider_moves_the_picture_by_keyboard(open_page, name):
         before = root.evaluate(STATE)
         slider.focus()
         page.keyboard.press("ArrowRight")
-        assert root.evaluate(STATE) != before, slider.evaluate("input => input.closest('label').innerText")
+        assert root.evaluate(STATE) != before, slider.evaluate("input => input.labels[0].innerText")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -256,7 +256,7 @@ def test_controls_can_be_used_by_all(open_page, name):
     for control in page.locator(".dc-figure :is(input, button)").all():
         assert control.get_attribute("data-lm-suppress-shortcuts") == "true"  # or JupyterLab takes the arrow keys
         assert control.bounding_box()["height"] >= 32
-        assert control.evaluate("c => c.tagName === 'BUTTON' ? c.textContent : c.closest('label').innerText").strip()
+        assert control.evaluate("c => c.tagName === 'BUTTON' ? c.textContent : c.labels[0].innerText").strip()
     assert page.locator("[aria-live=polite]").inner_text().endswith(".")
     assert not page.locator(".dc-fallback").is_visible()
 

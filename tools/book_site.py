@@ -2,7 +2,7 @@
 
 It makes the site ask no other host for anything (MathJax is copied from npm, thebe and the scripts that only it needs
 are left out), derives the addresses of the published site from `repository.url`, describes each page by its first
-paragraph, and writes into each chapter how long it ran in this build.
+paragraph, writes into each chapter how long it ran in this build, and draws the figure of the front page.
 """
 
 import re
@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import Directive
 from myst_nb.sphinx_ import NbMetadataCollector
 
 MATHJAX = Path(__file__).resolve().parent / "node_modules/mathjax/es5"
@@ -66,6 +67,20 @@ def describe(app, pagename, templatename, context, doctree):
         context["metatags"] += f'<meta name="description" content="{escape(text)}" />'
 
 
+class FrontFigure(Directive):
+    """`{front-figure}`: the figure of chapter 1 on a page that has no kernel to make it."""
+
+    def run(self):
+        from dynconv import scenes, widgets
+
+        edge = [[0.25, 0, -0.25], [0.5, 0, -0.5], [0.25, 0, -0.25]]
+        corner = [[0.5, 0.25, 0], [0.25, 0, -0.25], [0, -0.25, -0.5]]
+        spot = [[-0.1, -0.1, -0.1], [-0.1, 0.8, -0.1], [-0.1, -0.1, -0.1]]
+        images = {light: scenes.relight(scenes.shapes(1, seed=7), light)[0] for light in ("day", "inverted")}
+        figure = widgets.kernel_mixer(images=images, experts=[edge, [*zip(*edge)], corner, spot], alpha=[0.9, 0.3, 0.1, 0.2])
+        return [nodes.raw("", figure._repr_html_(), format="html")]
+
+
 def tidy(app, exception):
     """Take out what no page needs, and leave one first heading on each.
 
@@ -87,6 +102,7 @@ def tidy(app, exception):
 
 
 def setup(app):
+    app.add_directive("front-figure", FrontFigure)
     app.connect("config-inited", forget_thebe)
     app.connect("config-inited", set_addresses)
     app.connect("builder-inited", copy_mathjax)

@@ -101,7 +101,7 @@ export function draw(element, data) {
   const difference = h("output", { class: "dc-number" });
   const identity = h("div", { class: "dc-ways" },
     h("div", { class: "dc-way" }, h("strong", {}, "Two ways to the same Y"), h("span", { class: "dc-number" }, "multiplications")),
-    way(`${M} convolutions, then mix`, "Σ αᵢ (X ∗ Wᵢ)", costs.convolveThenMix),
+    way(`${M} convolution${M === 1 ? "" : "s"}, then mix`, "Σ αᵢ (X ∗ Wᵢ)", costs.convolveThenMix),
     way("mix, then one convolution", "X ∗ (Σ αᵢWᵢ)", costs.mixThenConvolve),
     h("div", { class: "dc-way" }, h("span", {}, "Largest difference between the two"), difference));
   const sentence = summary();

@@ -67,8 +67,8 @@ export function slider({ label, min, max, step, value, origin = min, expert = nu
   const shown = h("output", { class: "dc-value" });
   const line = bar(expert);
   const input = h("input", { type: "range", min, max, step, value, ...KEYS, input: () => (update(), change(Number(input.value))) });
-  const root = h("label", { class: "dc-slider", style: expertStyle(expert) }, h("span", { class: "dc-name" }, label), shown,
-    h("span", { class: "dc-range" }, line.root, input));
+  const root = h("label", { class: "dc-slider", style: expertStyle(expert) }, h("span", { class: "dc-name" }, label),
+    h("span", { class: "dc-range" }, line.root, input), shown); // the input first: a label belongs to its first control, and an output is one
   const part = (v) => (v - min) / (max - min);
   function update() {
     const v = Number(input.value);
