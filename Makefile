@@ -27,7 +27,8 @@ test: book  ## run every test: the package, each chapter, the built site
 	pytest tests notebooks --nbmake --nbmake-timeout=600
 
 lab: env  ## open JupyterLab on the chapters
-	jupyter lab notebooks
+	@# In a container the user is often root, whom Jupyter would refuse.
+	jupyter lab --allow-root notebooks
 
 serve:  ## show the built site at http://localhost:8000 (PORT=... for another port)
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }

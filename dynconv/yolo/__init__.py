@@ -1,5 +1,35 @@
-"""The bridge to ultralytics: blocks that stand on its Conv."""
+"""The bridge to ultralytics: blocks that stand on its Conv, their registration, and model YAMLs that use them.
 
-from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv
+`import dynconv` is enough: when ultralytics is loaded, before or after, this package is imported and registers them.
+"""
 
-__all__ = ["Bottleneck_DynamicConv", "C2f_DynamicConv"]
+from . import registration
+from ..layers import DynamicConv
+from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
+from .registration import UnknownModuleError, UnsupportedUltralytics, is_active, register, registered, unregister
+from .zoo import build, models, path
+
+__all__ = [
+    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct", "UnknownModuleError", "UnsupportedUltralytics",
+    "build", "is_active", "models", "path", "register", "register_all", "registered", "unregister",
+]  # fmt: skip
+
+
+_MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv)
+
+
+def register_all() -> None:
+    """Register the modules of this package. Done on import; again after `registration.uninstall()` or a reload of ultralytics.
+
+    Raises:
+        UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
+    """
+    for cls in _MODULES:
+        register(cls, repeat=cls is C2f_DynamicConv)
+
+
+try:
+    register_all()
+except UnsupportedUltralytics as error:
+    # Loading a checkpoint imports this package and needs no registration: it must not fail here. Building a model does.
+    registration.explain_instead(error, {cls.__name__ for cls in _MODULES})

@@ -8,6 +8,32 @@ from ultralytics.nn.modules import C2f, Conv
 from ..layers import DynamicConv
 
 
+class DynamicConvBNAct(nn.Module):
+    """DynamicConv, BatchNorm, activation: the form that ultralytics' own Conv has, for the places where one stood.
+
+    The arguments are those of a Conv row in a model YAML. The activation is ultralytics' current default (SiLU unless
+    the YAML sets another).
+
+    Args:
+        c1, c2: input and output channels.
+        k, s: kernel size and stride, in pixels.
+        g: channel groups.
+        d: dilation.
+        num_experts: M.
+
+    Shapes: (B, c1, H, W) -> (B, c2, H', W').
+    """
+
+    def __init__(self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, num_experts: int = 4) -> None:
+        super().__init__()
+        self.conv = DynamicConv(c1, c2, k, s, dilation=d, groups=g, num_experts=num_experts)
+        self.norm = nn.BatchNorm2d(c2)  # not `bn`: ultralytics' fuse() folds what is called so into a static kernel
+        self.act = Conv.default_act
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.conv(x)))
+
+
 class Bottleneck_DynamicConv(nn.Module):
     """ultralytics' Bottleneck with its second convolution dynamic: Conv (with BN and SiLU), then a bare DynamicConv.
 

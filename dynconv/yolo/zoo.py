@@ -1,0 +1,50 @@
+"""The model YAMLs that come with the package: listed, found and built."""
+
+from __future__ import annotations
+
+import difflib
+from importlib.resources import files
+from pathlib import Path
+
+_FOLDER = Path(str(files("dynconv.yolo") / "models"))
+
+
+def models() -> dict[str, str]:
+    """The models of the package: {name: one line that says what is replaced}."""
+    return {path.stem: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for path in sorted(_FOLDER.glob("*.yaml"))}
+
+
+def path(name: str) -> Path:
+    """The YAML file of a model, for `YOLO(path)` and for the `yolo` command.
+
+    Raises:
+        ValueError: there is no model of that name; the message says which is nearest.
+    """
+    names = models()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"no model is called {name!r}{hint} There are: {', '.join(names)}")
+    return _FOLDER / f"{name}.yaml"
+
+
+def build(name: str, nc: int | None = None):
+    """A model of the package as an ultralytics YOLO object, with fresh weights.
+
+    Args:
+        name: one of `models()`.
+        nc: number of classes; 80 if left out. Training sets it to that of the data in any case.
+
+    Raises:
+        ValueError: unknown name, or nc below 1.
+    """
+    if nc is not None and (not isinstance(nc, int) or isinstance(nc, bool) or nc < 1):
+        raise ValueError(f"nc must be the number of classes, at least 1, got {nc!r}")
+    # Imported late: ultralytics may be in the middle of its own import when it brings this module in.
+    from ultralytics import YOLO
+    from ultralytics.nn.tasks import DetectionModel
+
+    yolo = YOLO(path(name), task="detect")
+    if nc is not None:
+        yolo.model = DetectionModel(yolo.model.yaml, nc=nc, verbose=False)
+    return yolo

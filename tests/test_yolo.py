@@ -1,0 +1,302 @@
+"""The bridge to ultralytics: registration, its refusals, the model YAMLs and their exact counts, and a model's life."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from ultralytics import YOLO
+from ultralytics.nn import tasks
+
+import dynconv
+from dynconv import yolo
+from dynconv.yolo import registration
+
+ENVIRONMENT = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
+
+
+def run_python(code, cwd, **environment):
+    """Run code in a new process; its last printed line."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env=os.environ | ENVIRONMENT | environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stdout[-1500:] + result.stderr[-1500:]
+    return result.stdout.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def registry():
+    """Leaves the registry as it was."""
+    before = yolo.registered()
+    yield registration
+    for name in set(yolo.registered()) - set(before):
+        yolo.unregister(name)
+
+
+class Doubling(nn.Conv2d):
+    """A module of the reader's own: (c1, c2, k)."""
+
+    def __init__(self, c1, c2, k=1):
+        super().__init__(c1, c2, k, padding=k // 2)
+
+
+class Repeating(nn.Module):
+    """Takes a repeat count, as C2f does."""
+
+    def __init__(self, c1, c2, n=1, k=1):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(c1, c2, 1), *(nn.Conv2d(c2, c2, k, padding=k // 2) for _ in range(n)))
+        self.forward = self.layers.forward
+
+
+def network(*rows):
+    """A tiny classification-free network from YAML rows, on three input channels."""
+    return {"nc": 2, "scales": {"n": [0.5, 0.5, 64]}, "scale": "n", "backbone": [list(row) for row in rows], "head": []}
+
+
+# --- counts ----------------------------------------------------------------------------------------------------------
+
+COUNTS = {  # name: (layers, parameters) at nc=25, parameters at nc=80; the first two are what the posts print
+    "yolov10n-dynamicconv-1": (385, 2_896_642, 2_955_372),
+    "yolov10n-dynamicconv-2": (370, 4_898_318, 4_957_048),
+    "yolov10n-dynamicconv-1-bn-act": (None, 2_896_642 + 320, 2_955_372 + 320),
+    "yolov10n-dynamicconv-2-bn-act": (None, 4_898_318 + 1_344, 4_957_048 + 1_344),
+    "yolov10n-c2f-dynamicconv": (None, None, 3_751_140),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_models_have_exactly_the_known_size(name):
+    layers, at_25, at_80 = COUNTS[name]
+    model = yolo.build(name).model
+    assert sum(p.numel() for p in model.parameters()) == at_80
+    model = yolo.build(name, nc=25).model
+    assert model.yaml["nc"] == 25
+    if at_25:
+        assert sum(p.numel() for p in model.parameters()) == at_25
+    if layers:  # every module counts as a layer there, the network itself too
+        assert len(list(model.modules())) == layers
+        gradients = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        assert gradients == at_25 - 16  # the 16 fixed numbers of the box distribution
+
+
+def test_models_lists_every_model_with_a_line_and_an_unknown_name_is_answered():
+    assert set(yolo.models()) == set(COUNTS)
+    assert all(line.endswith(".") and "DynamicConv" in line for line in yolo.models().values())
+    with pytest.raises(ValueError, match="no model is called 'yolov10n-dynamicconv-3'; did you mean 'yolov10n-dynamicconv-"):
+        yolo.build("yolov10n-dynamicconv-3")
+    with pytest.raises(ValueError, match="nc must be .* got 0"):
+        yolo.build("yolov10n-dynamicconv-1", nc=0)
+
+
+def test_rows_that_are_not_replaced_are_those_of_ultralytics():
+    """Stock weights must keep fitting: every other row of our YAMLs equals ultralytics' own."""
+    stock = tasks.yaml_model_load("yolov10n.yaml")
+    for name in yolo.models():
+        ours = tasks.yaml_model_load(yolo.path(name))
+        assert ours["scales"] == stock["scales"] and ours["nc"] == 80
+        for mine, theirs in zip(ours["backbone"] + ours["head"], stock["backbone"] + stock["head"], strict=True):
+            assert mine[:2] == theirs[:2] and (mine[3] == theirs[3] or theirs[2].startswith("nn."))
+            assert mine[2] == theirs[2] or "DynamicConv" in mine[2]
+
+
+# --- registration ----------------------------------------------------------------------------------------------------
+
+
+def test_registered_module_gets_scaled_channels_and_its_repeats(registry):
+    yolo.register(Doubling)
+    yolo.register(Repeating, repeat=True)
+    layers, _ = tasks.parse_model(network([-1, 1, "Doubling", [32, 3]], [-1, 4, "Repeating", [64]]), 3, verbose=False)
+    assert (layers[0].in_channels, layers[0].out_channels, layers[0].kernel_size) == (3, 16, (3, 3))
+    assert [conv.out_channels for conv in layers[1].layers] == [32] * 3  # width 0.5 of 64; depth 0.5 of 4 repeats, and the first
+
+
+def test_register_is_a_decorator_idempotent_and_can_be_taken_back(registry):
+    assert yolo.register(Doubling) is Doubling and yolo.register(repeat=False)(Doubling) is Doubling
+    assert yolo.registered()["Doubling"] is Doubling
+    yolo.register(Doubling, repeat=True)
+    assert Doubling in tasks.dynconv_repeat
+    yolo.unregister("Doubling")
+    assert "Doubling" not in yolo.registered() and Doubling not in tasks.dynconv_base | tasks.dynconv_repeat
+    assert not hasattr(tasks, "Doubling")
+    with pytest.raises(ValueError, match="'Doubling' is not registered; registered are Bottleneck_DynamicConv"):
+        yolo.unregister(Doubling)
+
+
+def named(name, module="tests.somewhere", base=nn.Module, arguments="self, c1, c2"):
+    namespace = {}
+    exec(f"def __init__({arguments}): pass", namespace)
+    return type(name, (base,), {"__module__": module, "__init__": namespace["__init__"]})
+
+
+@pytest.mark.parametrize("cls, repeat, error, message", [
+    (named("Conv"), False, ValueError, "ultralytics has a module of its own called Conv"),
+    (named("torch"), False, ValueError, "of its own called torch"),
+    (named("DynamicConv"), False, ValueError, "already registered as dynconv.layers.DynamicConv"),
+    (named("Mine", module="__main__"), False, ValueError, "defined in __main__.*move the class into a module"),
+    (named("Mine", base=object), False, TypeError, "needs a subclass of torch.nn.Module"),
+    (nn.Conv2d(1, 1, 1), False, TypeError, "needs a subclass of torch.nn.Module"),
+    (named("Mine", arguments="self, c1"), False, TypeError, r"callable with \(c1, c2\)"),
+    (named("Mine", arguments="self, c1, c2"), True, TypeError, r"callable with \(c1, c2, n\)"),
+])  # fmt: skip
+def test_register_refuses_and_changes_nothing(cls, repeat, error, message, registry):
+    before = yolo.registered(), set(tasks.dynconv_base), set(tasks.dynconv_repeat)
+    with pytest.raises(error, match=message):
+        yolo.register(cls, repeat=repeat)
+    assert (yolo.registered(), tasks.dynconv_base, tasks.dynconv_repeat) == before
+
+
+def test_an_unknown_module_is_named_with_its_row_and_a_suggestion():
+    rows = [-1, 1, "Conv", [8]], [-1, 1, "DynamicConvv", [8]]
+    with pytest.raises(yolo.UnknownModuleError, match=r"row 1 \(backbone\) names the module 'DynamicConvv'.*did you mean 'DynamicConv'") as caught:
+        tasks.parse_model(network(*rows), 3, verbose=False)
+    assert isinstance(caught.value, KeyError)  # what ultralytics raises, so that code that expects it goes on working
+    with pytest.raises(yolo.UnknownModuleError, match="'nn.Convv'"):
+        tasks.parse_model(network([-1, 1, "nn.Convv", [8]]), 3, verbose=False)
+
+
+def test_uninstall_gives_ultralytics_its_own_function_back():
+    original = tasks.parse_model.dynconv_original
+    try:
+        registration.uninstall()
+        assert tasks.parse_model is original and not yolo.is_active() and yolo.registered() == {}
+        assert not hasattr(tasks, "DynamicConv") and not hasattr(tasks, "dynconv_base")
+        registration.uninstall()  # twice does no harm
+        with pytest.raises(KeyError, match="DynamicConv"):
+            tasks.parse_model(network([-1, 1, "DynamicConv", [8]]), 3, verbose=False)
+    finally:
+        yolo.register_all()
+    assert yolo.is_active() and tasks.parse_model.__wrapped__.__code__.co_filename == original.__code__.co_filename
+
+
+def test_a_reload_of_ultralytics_is_survived(tmp_path):
+    code = "import dynconv, importlib; from ultralytics.nn import tasks; importlib.reload(tasks); from dynconv import yolo; "
+    assert run_python(code + "print(yolo.is_active(), yolo.build('yolov10n-dynamicconv-1').model.yaml['nc'])", tmp_path) == "True 80"
+
+
+def test_stock_models_are_built_as_before():
+    for name, parameters in {"yolov10n.yaml": 2_775_520, "yolov8n.yaml": 3_157_200}.items():
+        assert sum(p.numel() for p in YOLO(name).model.parameters()) == parameters
+
+
+OLD = """
+def parse_model(d, ch, verbose=True):
+    for m in d:
+        if m in {collection_1}:
+            if m in {collection_2}:
+                return "repeat"
+            return "base"
+    return "neither"
+"""
+
+
+@pytest.mark.parametrize("left, right", [tuple("{}"), tuple("()"), tuple("[]")])
+def test_the_collections_are_found_by_content_in_any_form(left, right, tmp_path, monkeypatch):
+    """Versions write them as a tuple, as a set, as a frozenset, inline or named: the form does not matter."""
+    source = OLD.replace("{collection_1}", f"{left}Conv, Bottleneck, C2f, C3{right}").replace("{collection_2}", f"{left}C2f, C3, BottleneckCSP{right}")
+    (tmp_path / "old_tasks.py").write_text("Conv, Bottleneck, C2f, C3, BottleneckCSP, DynamicConv, Block = range(7)\n" + source)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    sys.modules.pop("old_tasks", None)
+    old = importlib.import_module("old_tasks")
+    old.dynconv_base, old.dynconv_repeat = {old.DynamicConv, old.Block}, {old.Block}
+    extended = registration._splice(old.parse_model)
+    assert [extended([m], 3) for m in (old.DynamicConv, old.Block, old.Conv, old.C2f, 99)] == ["base", "repeat", "base", "repeat", "neither"]
+    assert old.parse_model([old.DynamicConv], 3) == "neither"
+    assert extended.__code__.co_firstlineno == old.parse_model.__code__.co_firstlineno
+
+
+def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
+    def parse_model(d, ch, verbose=True):
+        return d in (1, 2)
+
+    original = tasks.parse_model
+    monkeypatch.setattr(tasks, "parse_model", parse_model)
+    with pytest.raises(yolo.UnsupportedUltralytics, match=r"ultralytics \d.*0 for dynconv_base and 0 for dynconv_repeat.*tested with 8.*install one"):
+        registration.install()
+    assert tasks.parse_model is parse_model
+    # On import that is not raised, since checkpoints must load; a model that needs a registered module raises it.
+    registration.explain_instead(yolo.UnsupportedUltralytics("the reason"), {"DynamicConv"})
+    assert tasks.parse_model({"backbone": [[-1, 1, "Conv", []]], "head": []}, 3) is False
+    with pytest.raises(yolo.UnsupportedUltralytics, match="the reason"):
+        tasks.parse_model({"backbone": [[-1, 1, "DynamicConv", []]], "head": []}, 3)
+    monkeypatch.undo()
+    assert tasks.parse_model is original
+
+
+@pytest.mark.parametrize("first, second", [("dynconv", "ultralytics"), ("ultralytics", "dynconv"), ("dynconv", "ultralytics.nn.tasks"), ("dynconv.yolo", "ultralytics")])
+def test_importing_is_enough_in_either_order(first, second, tmp_path):
+    code = f"import {first}, {second}; from ultralytics import YOLO; m = YOLO({str(yolo.path('yolov10n-dynamicconv-1'))!r}).model; "
+    assert run_python(code + "print(sum(p.numel() for p in m.parameters()))", tmp_path) == "2955372"
+
+
+def test_importing_dynconv_alone_loads_neither_ultralytics_nor_matplotlib(tmp_path):
+    code = "import sys, dynconv; print([name for name in ('ultralytics', 'matplotlib', 'timm', 'cv2') if name in sys.modules])"
+    assert run_python(code, tmp_path) == "[]"
+
+
+# --- a model's life --------------------------------------------------------------------------------------------------
+
+
+def test_bn_act_block_is_convolution_norm_and_activation():
+    block, x = dynconv.DynamicConvBNAct(4, 8, 3, 2).eval(), torch.randn(2, 4, 9, 9)
+    torch.testing.assert_close(block(x), nn.functional.silu(block.norm(block.conv(x))))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tiny data set and one epoch on it: the folder that holds data.yaml and best.pt."""
+    folder = tmp_path_factory.mktemp("life")
+    rng = np.random.default_rng(0)
+    for part in ("train", "val"):
+        (folder / "images" / part).mkdir(parents=True)
+        (folder / "labels" / part).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "images" / part / f"{i}.png")
+            (folder / "labels" / part / f"{i}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
+    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\nnames: [thing]\n")
+    run_python(
+        "from ultralytics import YOLO; import dynconv; from dynconv import yolo; "
+        "yolo.build('yolov10n-dynamicconv-2-bn-act').train(data='data.yaml', epochs=1, imgsz=64, batch=4, workers=0, "
+        f"device='cpu', plots=False, project={str(folder)!r}, name='run'); print('done')",
+        folder,
+    )
+    return folder
+
+
+def best(folder):
+    return folder / "run" / "weights" / "best.pt"
+
+
+def test_training_keeps_the_dynamic_layers(trained):
+    """ultralytics builds the model again when training begins; what was put in afterwards would be lost."""
+    model = YOLO(best(trained)).model
+    assert sum(isinstance(m, dynconv.DynamicConv) for m in model.modules()) == 6
+    assert model.yaml["nc"] == 1
+
+
+def test_reload_in_a_new_process_without_importing_anything_first(trained):
+    code = f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); r = m.predict('images/val/0.png', imgsz=64, verbose=False); print(len(r))"
+    assert run_python(code, trained) == "1"
+
+
+def test_training_goes_on_from_a_checkpoint_in_a_new_process(trained):
+    """A new run from best.pt builds the model from the YAML inside the checkpoint: the name must be registered again."""
+    code = (
+        f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); m.train(data='data.yaml', epochs=1, imgsz=64, batch=4, "
+        f"workers=0, device='cpu', plots=False, project={str(trained)!r}, name='again'); print(type(m.model.model[1]).__name__)"
+    )
+    assert run_python(code, trained) == "DynamicConvBNAct"
+
+
+def test_fuse_leaves_the_output_as_it_was(trained):
+    model, x = YOLO(best(trained)).model.float().eval(), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        before, after = model(x), model.fuse(verbose=False)(x)
+    before, after = (y[0] if isinstance(y, (list, tuple)) else y for y in (before, after))
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-3)
