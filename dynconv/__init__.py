@@ -2,11 +2,12 @@
 
 from ._on_ultralytics import watch
 from .counting import Cost, cost
+from .export import export_mode
 from .functional import dynamic_conv2d
 from .layers import DynamicConv
 
 __version__ = "0.1.0"
-__all__ = ["Bottleneck_DynamicConv", "C2f_DynamicConv", "Cost", "DynamicConv", "DynamicConvBNAct", "cost", "dynamic_conv2d"]
+__all__ = ["Bottleneck_DynamicConv", "C2f_DynamicConv", "Cost", "DynamicConv", "DynamicConvBNAct", "cost", "dynamic_conv2d", "export_mode"]
 
 
 def __getattr__(name: str):

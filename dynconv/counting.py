@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from .functional import _check_count, _pair
 
 
 class Cost(NamedTuple):
@@ -38,20 +39,20 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
         kernel, so dynamic layers look almost free there.
 
     Raises:
-        TypeError: model is not a module.
-        ValueError: imgsz is not positive, or the number of input channels cannot be told from the model.
+        TypeError: model is not a module, or imgsz or channels is not an int.
+        ValueError: imgsz or channels is not positive, or the number of input channels cannot be told from the model.
     """
-    # Imported late: ultralytics takes seconds to import.
+    # Imported late: they take seconds to import.
+    from torch.utils.flop_counter import FlopCounterMode
     from ultralytics.engine.model import Model
 
     if isinstance(model, Model):  # the YOLO object around the network
         model = model.model
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module or an ultralytics YOLO, got {type(model).__name__}")
-    size = tuple(imgsz) if isinstance(imgsz, (tuple, list)) else (imgsz, imgsz)
-    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-        raise ValueError(f"imgsz must be a positive int or (height, width), in pixels, got {imgsz!r}")
+    size = _pair("imgsz", imgsz, 1)
     channels = _input_channels(model) if channels is None else channels
+    _check_count("channels", channels)
 
     # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must not learn from zeros.
     model = copy.deepcopy(model).eval()

@@ -6,10 +6,11 @@ results (CondConv, arXiv 1904.04971, eq. 1 and 2). Mixing first costs one convol
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.fx.experimental.symbolic_shapes import has_static_value
 
 Pair = int | tuple[int, int]
 
@@ -43,8 +44,8 @@ def dynamic_conv2d(
         y, (B, Cout, H', W') with H' = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and W' likewise.
 
     Raises:
-        TypeError: an input is not floating point, dtypes differ (outside autocast), or an option is not an int.
-        ValueError: a shape does not fit; the message names the value and what was expected.
+        TypeError: an input is not floating point, dtypes differ (autocast unites all but float64), or an option is not an int.
+        ValueError: a shape or device does not fit; the message names the value and what was expected.
 
     Source: CondConv (arXiv 1904.04971), Section 3.1; ParameterNet (arXiv 2306.14525), Section 3.2.
 
@@ -71,7 +72,7 @@ def mix(alpha: Tensor, experts: Tensor) -> Tensor:
     Under autocast the sum stays in the experts' precision: it is cheap, and rounding it would add to the rounding of
     the convolution that follows.
     """
-    with torch.autocast(alpha.device.type, enabled=False):
+    with torch.autocast(alpha.device.type, enabled=False) if _autocast_is_on(alpha) else nullcontext():
         mixed = alpha.to(experts.dtype) @ experts.flatten(1)
     return mixed.view(alpha.shape[0], *experts.shape[1:])
 
@@ -86,13 +87,13 @@ def choose_path(x: Tensor, kernels: Tensor, out_size: tuple[int, int], stride: t
     training = torch.is_grad_enabled() and (x.requires_grad or kernels.requires_grad)
     positions = out_size[0] * out_size[1]
     # torch.compile (2.14) fails on the gradient of the two other paths once the image size varies.
-    if training and torch.compiler.is_compiling() and not (has_static_value(x.shape[2]) and has_static_value(x.shape[3])):
+    if training and torch.compiler.is_compiling() and _varies(x.shape[2], x.shape[3]):
         return by_matmul
     # 1×1 kernels, and maps so small that laying out B kernels for a convolution can cost more than convolving.
     if groups == 1 and (kh * kw == 1 or positions <= cout // 4):
         return by_matmul
-    # A grouped convolution would first copy a channels-last input into another layout.
-    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+    # A grouped convolution would first copy a channels-last input (known by its strides, which vmap can tell) into another layout.
+    if x.stride(1) == 1:
         return by_sample
     # The backward pass of a strided grouped convolution is slow; for large maps B separate ones are faster.
     if training and max(stride) > 1 and positions * cout * cin_per_group * kh * kw > LOOP_MIN_MACS:
@@ -102,9 +103,13 @@ def choose_path(x: Tensor, kernels: Tensor, out_size: tuple[int, int], stride: t
 
 def by_single(x, kernels, biases, stride, padding, dilation, groups):
     """B = 1: the mixed kernel is the kernel of an ordinary convolution. B = 0: an empty sum, so that gradients are zeros."""
-    kernel = kernels[0] if len(kernels) else kernels.sum(0)
-    bias = None if biases is None else (biases[0] if len(biases) else biases.sum(0))
-    return F.conv2d(x, kernel, bias, stride, padding, dilation, groups)
+
+    def one(mixed):
+        if torch.jit.is_tracing():
+            return mixed.squeeze(0)  # the traced graph will refuse a larger batch; with [0] all would get the first kernel
+        return mixed[0] if len(mixed) else mixed.sum(0)
+
+    return F.conv2d(x, one(kernels), None if biases is None else one(biases), stride, padding, dilation, groups)
 
 
 def by_groups(x, kernels, biases, stride, padding, dilation, groups):
@@ -138,7 +143,7 @@ def by_matmul(x, kernels, biases, stride, padding, dilation, groups):
     rows = kernels.view(batch * groups, cout // groups, cin_per_group * kh * kw)
     columns = columns.reshape(batch * groups, cin_per_group * kh * kw, height * width)
     y = torch.bmm(rows, columns).view(batch, cout, height, width)
-    return y if biases is None else y + biases[:, :, None, None]
+    return y if biases is None else y + biases.to(y.dtype)[:, :, None, None]
 
 
 def _output_size(x, weight, stride, padding, dilation) -> tuple[int, int]:
@@ -164,6 +169,13 @@ def _pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     return pair
 
 
+def _check_count(name: str, value: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
+
+
 def _resolve_padding(x, padding, kernel_size, stride, dilation):
     """Turn any padding into (vertical, horizontal); what no symmetric padding can express is added to x here."""
     if not isinstance(padding, str):
@@ -181,30 +193,49 @@ def _resolve_padding(x, padding, kernel_size, stride, dilation):
     return F.pad(x, (left, right, top, bottom)), (0, 0)
 
 
+def _autocast_is_on(tensor: Tensor) -> bool:
+    device = tensor.device.type
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)  # the meta device has none
+
+
+def _varies(*sizes: int) -> bool:
+    """While torch.compile traces: is any of the sizes not a constant of the graph?"""
+    # Imported late: it takes a second, and torch calls it experimental, so that only those who compile depend on it.
+    from torch.fx.experimental.symbolic_shapes import has_static_value
+
+    return not all(has_static_value(size) for size in sizes)
+
+
+def _check_tensor(name: str, tensor: Tensor, rank: int, form: str, like_name: str, like: Tensor) -> None:
+    """A floating-point tensor of that rank, on the device and of the dtype of `like`."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor of shape {form}, got {type(tensor).__name__}")
+    if tensor.dim() != rank:
+        raise ValueError(f"{name} must have {rank} dimensions {form}, got shape {tuple(tensor.shape)}")
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name} must be floating point, got {tensor.dtype}; convert it with .float() first")
+    if tensor.device != like.device:
+        raise ValueError(f"{name} is on {tensor.device} but {like_name} is on {like.device}: move one of them with .to(...)")
+    if tensor.dtype != like.dtype and not _autocast_is_on(like):
+        raise TypeError(f"{name} is {tensor.dtype} but {like_name} is {like.dtype}: convert one of them, or use torch.autocast")
+    if tensor.dtype != like.dtype and torch.float64 in (tensor.dtype, like.dtype):
+        raise TypeError(f"{name} is {tensor.dtype} but {like_name} is {like.dtype}: autocast leaves float64 as it is, convert one of them")
+
+
 def _check_tensors(x, weight, alpha, bias, groups) -> None:
-    named = {"x": (x, 4, "(B, Cin, H, W)"), "weight": (weight, 5, "(M, Cout, Cin / groups, kh, kw)"), "alpha": (alpha, 2, "(B, M)")}
+    _check_tensor("x", x, 4, "(B, Cin, H, W)", "x", x)
+    _check_tensor("weight", weight, 5, "(M, Cout, Cin / groups, kh, kw)", "x", x)
+    _check_tensor("alpha", alpha, 2, "(B, M)", "x", x)
     if bias is not None:
-        named["bias"] = (bias, 2, "(M, Cout)")
-    for name, (tensor, rank, form) in named.items():
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"{name} must be a torch.Tensor of shape {form}, got {type(tensor).__name__}")
-        if tensor.dim() != rank:
-            raise ValueError(f"{name} must have {rank} dimensions {form}, got shape {tuple(tensor.shape)}")
-        if not tensor.is_floating_point():
-            raise TypeError(f"{name} must be floating point, got {tensor.dtype}; convert it with .float() first")
-    autocast = torch.is_autocast_enabled(x.device.type)
-    for name, (tensor, _, _) in named.items():
-        if tensor.dtype != x.dtype and not autocast:
-            raise TypeError(f"{name} is {tensor.dtype} but x is {x.dtype}: convert one of them, or use torch.autocast")
+        _check_tensor("bias", bias, 2, "(M, Cout)", "x", x)
 
     experts, cout, cin_per_group, kh, kw = weight.shape
     batch, cin = x.shape[:2]
     if min(experts, cout, cin_per_group, kh, kw) < 1:
         raise ValueError(f"weight needs at least one expert, channel and kernel element, got shape {tuple(weight.shape)}")
-    if not isinstance(groups, int) or isinstance(groups, bool):
-        raise TypeError(f"groups must be an int, got {groups!r}")
-    if groups < 1 or cin % groups or cout % groups:
-        raise ValueError(f"groups must be at least 1 and divide Cin = {cin} and Cout = {cout}, got {groups}")
+    _check_count("groups", groups)
+    if cin % groups or cout % groups:
+        raise ValueError(f"groups must divide Cin = {cin} and Cout = {cout}, got {groups}")
     if cin != cin_per_group * groups:
         raise ValueError(
             f"x has {cin} channels, but weight {tuple(weight.shape)} with groups={groups} expects {cin_per_group * groups}"

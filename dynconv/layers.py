@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .functional import Pair, _pair, dynamic_conv2d
+from .functional import Pair, _check_count, _check_tensor, _pair, dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
 
@@ -57,14 +57,13 @@ class DynamicConv(nn.Module):
     ) -> None:
         super().__init__()
         for name, value in dict(in_features=in_features, out_features=out_features, groups=groups, num_experts=num_experts).items():
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"{name} must be an int, got {value!r}")
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+            _check_count(name, value)
         if in_features % groups or out_features % groups:
             raise ValueError(f"groups must divide in_features = {in_features} and out_features = {out_features}, got {groups}")
         if routing_activation not in ROUTING_ACTIVATIONS:
             raise ValueError(f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got {routing_activation!r}")
+        if not isinstance(temperature, (int, float)):
+            raise TypeError(f"temperature must be a number, got {temperature!r}")
         if not temperature > 0 or (temperature != 1 and routing_activation == "sigmoid"):
             raise ValueError(f"temperature must be positive, and 1 for sigmoid routing, got {temperature!r} for {routing_activation}")
 
@@ -79,10 +78,9 @@ class DynamicConv(nn.Module):
 
     def alpha(self, x: Tensor) -> Tensor:
         """The mixing weights that the router chooses for each sample: (B, Cin, H, W) -> α (B, M)."""
-        if x.dim() != 4 or x.shape[1] != self.in_features:
+        _check_tensor("x", x, 4, f"(B, {self.in_features}, H, W)", "the layer", self.cond_conv.weight)
+        if x.shape[1] != self.in_features:
             raise ValueError(f"x must have shape (B, {self.in_features}, H, W), got {tuple(x.shape)}")
-        if not x.is_floating_point():
-            raise TypeError(f"x must be floating point, got {x.dtype}; convert it with .float() first")
         logits = self.routing(x.mean((2, 3)))
         return torch.sigmoid(logits) if self.routing_activation == "sigmoid" else torch.softmax(logits / self.temperature, 1)
 

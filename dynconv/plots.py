@@ -63,12 +63,13 @@ def kernel_heatmap(ax, kernel, limit: float, title: str | None = None) -> None:
     cell = ax.get_position().width * ax.figure.get_figwidth() * 72 / width  # points
     if max(height, width) > 3 or cell < 23:  # no room for readable values
         return
-    for (row, column), value in np.ndenumerate(kernel):
-        strong = abs(value) > 0.6 * limit
-        ax.text(
-            column, row, number(value, 1 if cell < 30 else 2), color=ZERO if strong else INK,
-            ha="center", va="center_baseline", fontsize=10 if cell < 30 else 11,
-        )  # fmt: skip
+    for theme in ("light", "dark"):
+        grounds = _signed_colours(kernel, limit, theme)
+        for (row, column), value in np.ndenumerate(kernel):
+            ax.text(
+                column, row, number(value, 1 if cell < 30 else 2), color=style.readable_on(grounds[row, column]),
+                ha="center", va="center_baseline", fontsize=10.5 if cell < 30 else 11,
+            ).set_url(f"dc-{theme}")  # fmt: skip
 
 
 def alpha_bars(ax, alpha, names: list[str] | None = None) -> None:
@@ -267,14 +268,18 @@ def _signed_image(ax, array, limit: float) -> None:
     """The map in its light and in its dark colours, one above the other; the page shows one of the two (see `svg.py`)."""
     if not limit > 0:
         raise ValueError(f"limit must be above 0: values are drawn between −limit and +limit, got {limit!r}")
-    strength = np.clip(np.abs(array) / limit, 0, 1)[..., None]
     for theme in ("light", "dark"):
-        zero, negative, positive = (
-            np.array(to_rgb(getattr(colour, theme))) for colour in (style.ZERO, style.NEGATIVE, style.POSITIVE)
-        )
-        ends = np.where(array[..., None] < 0, negative, positive)
         # The url becomes a class in `svg.py`: of an image, matplotlib writes no other name into the SVG.
-        ax.imshow(zero + strength * (ends - zero), interpolation="none").set_url(f"dc-{theme}")
+        ax.imshow(_signed_colours(array, limit, theme), interpolation="none").set_url(f"dc-{theme}")
+
+
+def _signed_colours(array, limit: float, theme: str) -> np.ndarray:
+    """The diverging palette of one theme, as red, green, blue from 0 to 1 in a last axis."""
+    zero, negative, positive = (
+        np.array(to_rgb(getattr(colour, theme))) for colour in (style.ZERO, style.NEGATIVE, style.POSITIVE)
+    )
+    strength = np.clip(np.abs(array) / limit, 0, 1)[..., None]
+    return zero + strength * (np.where(array[..., None] < 0, negative, positive) - zero)
 
 
 def _frame(ax, title: str | None) -> None:

@@ -60,6 +60,7 @@ def relight(images: np.ndarray, light: str, seed: int = 0) -> np.ndarray:
     Raises:
         ValueError: unknown light.
     """
+    images = np.asarray(images, np.float32)
     if light == "day":
         return images.copy()
     if light == "night":

@@ -1,7 +1,7 @@
 """The book's colours, hatches and marks: one table for matplotlib and for the figures to touch.
 
-Expert i has one colour, one hatch and one name everywhere. Each colour has a light and a dark form; both pass 3:1
-contrast against their page, and the order keeps neighbours apart for the common forms of colour blindness.
+Expert i has one colour, one hatch and one name everywhere. Each colour has a light and a dark form; both pass 4.5:1
+contrast against their page, so that they serve for text too, and the order keeps neighbours apart for the common forms of colour blindness.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Colour(NamedTuple):
 
 EXPERTS = (
     Colour("#0072b2", "#56b4e9"),  # blue
-    Colour("#c26a00", "#f0b23c"),  # orange
+    Colour("#b05e00", "#f0b23c"),  # orange
     Colour("#00795a", "#34c79a"),  # green
     Colour("#a63d7f", "#e79ac6"),  # magenta
     Colour("#5e4fa2", "#a99be8"),  # violet
@@ -53,6 +53,13 @@ LIGHTS = {
 def expert_name(index: int) -> str:
     """Name of expert `index`: counted from 0 in code and from 1 in the text, so index 0 is 'expert 1'."""
     return f"expert {index + 1}"
+
+
+def readable_on(colour) -> str:
+    """The colour of text on a coloured ground (red, green, blue from 0 to 1): black or white, whichever stands out more, 4.5:1 or better."""
+    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#010101" if luminance > 0.179 else "#ffffff"  # plain black stands for 'no colour given' in svg.py
 
 
 def css_variables() -> dict[str, Colour]:

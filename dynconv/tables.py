@@ -19,7 +19,7 @@ class Table:
         lengths = {heading: len(cells) for heading, cells in columns.items()}
         if not lengths or len(set(lengths.values())) != 1:
             raise ValueError(f"columns must all have the same number of cells, got {lengths}")
-        self.headings = list(columns)
+        self.headings = [str(heading) for heading in columns]
         self.rows = [[str(cell) for cell in row] for row in zip(*columns.values())]
 
     def __repr__(self) -> str:

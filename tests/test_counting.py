@@ -45,8 +45,11 @@ def test_rectangles_and_explicit_channels():
 
 @pytest.mark.parametrize("arguments, error, message", [
     ((3,), TypeError, "must be a torch.nn.Module .* got int"),
-    ((nn.Conv2d(3, 4, 1), 0), ValueError, "imgsz must be a positive int"),
-    ((nn.Conv2d(3, 4, 1), (8, 8, 8)), ValueError, "imgsz must be"),
+    ((nn.Conv2d(3, 4, 1), 0), ValueError, "imgsz must be at least 1, got 0"),
+    ((nn.Conv2d(3, 4, 1), (8, 8, 8)), TypeError, r"imgsz must be an int or a pair .* got \(8, 8, 8\)"),
+    ((nn.Conv2d(3, 4, 1), True), TypeError, "imgsz must be an int or a pair .* got True"),
+    ((nn.Conv2d(3, 4, 1), 8, 0), ValueError, "channels must be at least 1, got 0"),
+    ((nn.Conv2d(3, 4, 1), 8, "3"), TypeError, "channels must be an int, got '3'"),
     ((nn.ReLU(),), ValueError, "pass channels="),
 ])  # fmt: skip
 def test_bad_input_is_named(arguments, error, message):

@@ -1,19 +1,23 @@
 """Each exercise: its solution passes, an untouched stub is called open, and typical mistakes meet the right hint."""
 
+import ast
 import re
 
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import ROOT
+from torch import nn
 
 from dynconv import dynamic_conv2d, exercises
-from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03
+from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05
 
 SOLUTIONS = {
     "1.1": chapter_01.mix_kernels, "1.2": chapter_01.conv_with_bias, "1.3": chapter_01.pointwise,
     "2.1": chapter_02.router, "2.2": chapter_02.sensitivity, "2.3": chapter_02.with_foreign_alpha,
+    "4.1": chapter_04.channels_before_last_conv, "4.2": chapter_04.merge, "4.3": chapter_04.extra_parameters,
     "3.1": chapter_03.parameter_ratio, "3.2": chapter_03.flop_ratio, "3.3": chapter_03.count_dynamic,
+    "5.1": chapter_05.arguments, "5.2": chapter_05.wrong_rows, "5.3": chapter_05.add_to_base,
 }  # fmt: skip
 
 
@@ -60,6 +64,36 @@ MISTAKES = [
     ("3.3", lambda layer, x, y: len(x) * ((y[0, 0].numel() + layer.num_experts) * layer.weight[0].numel() * layer.groups + layer.in_features * layer.num_experts), "groups"),
     ("3.3", lambda layer, x, y: chapter_03.count_dynamic(layer, x[:1], y[:1]), "one sample"),
     ("3.3", lambda layer, x, y: 7, "you say 7"),
+    ("4.1", lambda c2, n, e: (1 + n) * int(c2 * e), "both halves"),
+    ("4.1", lambda c2, n, e: n * int(c2 * e), "two halves of the split come along"),
+    ("4.1", lambda c2, n, e: (2 + n) * c2, "not c2"),
+    ("4.2", lambda first, second: first[:, 0] * second, "channels in the middle"),
+    ("4.2", lambda first, second: torch.einsum("mi,omhw->omihw", first[:, :, 0, 0], second), "now sum"),
+    ("4.2", lambda first, second: chapter_04.merge(first, second).flip(2, 3), "upside down"),
+    ("4.2", lambda first, second: chapter_04.merge(first, second) / 4, "averaged"),
+    ("4.3", lambda c, n, m: chapter_04.extra_parameters(c, 1, m), "one bottleneck"),
+    ("4.3", lambda c, n, m: chapter_04.extra_parameters(c, n, m) + n * 2 * c, "BatchNorm"),
+    ("4.3", lambda c, n, m: n * (m - 1) * 9 * c * c, "router is missing"),
+    ("4.3", lambda c, n, m: chapter_04.extra_parameters(c, n, m) + n * 9 * c * c, "not extra"),
+    ("5.1", lambda args, n, c1, base, repeat: ([c1, *args], n), "The width scales"),
+    ("5.1", lambda args, n, c1, base, repeat: ([c1, *chapter_05.arguments(args, n, c1, True, False)[0][1:2], *args], n), "takes the place"),
+    ("5.1", lambda args, n, c1, base, repeat: ([c1, int(args[0] * 0.25), *args[1:]], 1), "capped"),
+    ("5.1", lambda args, n, c1, base, repeat: ([c1, int(min(args[0], 1024) * 0.25), *args[1:]], 1), "multiple of 8"),
+    ("5.1", lambda args, n, c1, base, repeat: chapter_05.arguments(args, n, c1, base, False), "told its repeats"),
+    ("5.1", lambda args, n, c1, base, repeat: (chapter_05.arguments(args, n, c1, base, repeat)[0], max(round(n * 0.33), 1)), "there is one of it"),
+    ("5.1", lambda args, n, c1, base, repeat: chapter_05.arguments(args, n / 0.33, c1, base, repeat), "depth scales"),
+    ("5.1", lambda args, n, c1, base, repeat: chapter_05.arguments(args, n, c1, True, repeat), "as they are"),
+    ("5.2", lambda model: [i for i, m in enumerate(model.model) if isinstance(m, nn.Sequential)], "row 1 is a Sequential with good reason"),
+    ("5.2", lambda model: [i for i, row in enumerate(model.yaml["backbone"]) if "C2f_D" in row[2]], "all rows that name"),
+    ("5.2", lambda model: [i for i in chapter_05.wrong_rows(model) if isinstance(model.model[i], nn.Sequential)], "became of its `True`"),
+    ("5.2", lambda model: [i for i in chapter_05.wrong_rows(model) if not isinstance(model.model[i], nn.Sequential)], "lost its shortcut"),
+    ("5.2", lambda model: [2, 4, 6], "built rightly you find"),
+    ("5.3", lambda source: source.replace("Conv,", "Conv, DynamicConv,"), "That is edit 3"),
+    ("5.3", lambda source: re.sub("(base_modules = frozenset[(]\\s*{)", r"\1 DynamicConv,", source), "word base_modules"),
+    ("5.3", lambda source: re.sub("([{(])(\\s*)(Conv|Bottleneck\\w*|C3),", r"\1\2DynamicConv, \3,", source), "second collection, too|edit 3"),
+    ("5.3", lambda source: ast.unparse(ast.parse(chapter_05.add_to_base(source))), "comment got lost"),
+    ("5.3", lambda source: source[:-1] + "DynamicConv", "not valid Python|something else|0 times"),
+    ("5.3", lambda source: chapter_05.add_to_base(chapter_05.add_to_base(source)), "2 times"),
 ]  # fmt: skip
 
 

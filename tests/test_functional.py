@@ -137,23 +137,65 @@ def test_non_contiguous_and_channels_last_inputs():
         torch.testing.assert_close(dynamic_conv2d(layout, weight, alpha, padding=1, groups=2), expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_autocast(kernel):
-    x, weight, alpha = torch.randn(3, 8, 12, 12), torch.randn(2, 16, 8, kernel, kernel), torch.rand(3, 2)
+def test_autocast(kernel, batch, bias):
+    x, weight, alpha = torch.randn(batch, 8, 12, 12), torch.randn(2, 16, 8, kernel, kernel), torch.rand(batch, 2)
+    bias = torch.randn(2, 16) if bias else None
     weight.requires_grad_()
-    exact = dynamic_conv2d(x, weight, alpha, padding=kernel // 2)
+    exact = dynamic_conv2d(x, weight, alpha, bias, padding=kernel // 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = dynamic_conv2d(x, weight, alpha.bfloat16(), padding=kernel // 2)  # a router under autocast gives bfloat16
+        y = dynamic_conv2d(x, weight, alpha.bfloat16(), bias, padding=kernel // 2)  # a router under autocast gives bfloat16
     assert y.dtype == torch.bfloat16
     assert (y - exact).norm() / exact.norm() < 0.02
     y.float().sum().backward()
     assert weight.grad.dtype == torch.float32 and weight.grad.isfinite().all()
 
 
+def test_autocast_leaves_float64_alone():
+    x, weight, alpha, bias = inputs(3, 2, (3, 3), 1, True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert dynamic_conv2d(x, weight, alpha, bias).dtype == torch.float64
+        with pytest.raises(TypeError, match=r"weight is torch.float32 but x is torch.float64: autocast leaves float64"):
+            dynamic_conv2d(x, weight.float(), alpha, bias)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_output_has_the_dtype_of_the_input(dtype):
     x, weight, alpha = torch.randn(2, 4, 8, 8).to(dtype), torch.randn(2, 4, 4, 3, 3).to(dtype), torch.rand(2, 2).to(dtype)
     assert dynamic_conv2d(x, weight, alpha).dtype == dtype
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("batch", [0, 1, 3])
+def test_meta_tensors_give_the_shape(batch, kernel):
+    x, weight, alpha = torch.empty(batch, 4, 20, 20), torch.empty(2, 6, 4, kernel, kernel), torch.empty(batch, 2)
+    y = dynamic_conv2d(x.to("meta"), weight.to("meta"), alpha.to("meta"), padding=kernel // 2)
+    assert y.is_meta and y.shape == (batch, 6, 20, 20)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("batch", [0, 1, 3])
+def test_vmap_and_forward_mode(batch, kernel):
+    leaves = tuple(t.detach() for t in inputs(batch, 2, (kernel, kernel), 1, True))
+    run = lambda *leaves: dynamic_conv2d(*leaves, padding=kernel // 2)  # noqa: E731
+    stacked = [torch.stack([t, 2 * t]) for t in leaves]
+    torch.testing.assert_close(torch.func.vmap(run)(*stacked), torch.stack([run(*leaves), run(*(2 * t for t in leaves))]))
+    y, change = torch.func.jvp(lambda weight: run(leaves[0], weight, *leaves[2:]), (leaves[1],), (torch.ones_like(leaves[1]),))
+    without_bias = dynamic_conv2d(leaves[0], torch.ones_like(leaves[1]), leaves[2], padding=kernel // 2)  # y is linear in the weight
+    torch.testing.assert_close((y, change), (run(*leaves), without_bias))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_a_graph_traced_with_one_image_refuses_a_batch():
+    """Not: gives every image the kernel of the first."""
+    weight, run = torch.randn(2, 6, 4, 3, 3), lambda x, alpha: dynamic_conv2d(x, weight, alpha)
+    x, alpha = torch.randn(3, 4, 8, 8), torch.rand(3, 2)
+    traced = torch.jit.trace(run, (x[:1], alpha[:1]), check_trace=False)
+    torch.testing.assert_close(traced(x[1:2], alpha[1:2]), run(x[1:2], alpha[1:2]))
+    with pytest.raises(RuntimeError):
+        traced(x, alpha)
 
 
 COMPILERS = ["aot_eager"] + ["inductor"] * bool(shutil.which("g++"))  # inductor needs a C++ compiler
@@ -189,6 +231,7 @@ BAD = {
     "groups float": (dict(groups=1.0), TypeError, r"groups must be an int, got 1.0"),
     "no experts": (dict(weight=torch.ones(0, 8, 4, 3, 3), alpha=torch.ones(2, 0)), ValueError, r"at least one expert"),
     "integers": (dict(x=torch.ones(2, 4, 6, 6, dtype=torch.uint8)), TypeError, r"x must be floating point, got torch.uint8"),
+    "mixed devices": (dict(alpha=torch.ones(2, 3, device="meta")), ValueError, r"alpha is on meta but x is on cpu: move one of them"),
     "mixed dtypes": (dict(x=torch.ones(2, 4, 6, 6, dtype=torch.float64)), TypeError, r"weight is torch.float32 but x is torch.float64"),
     "empty output": (dict(dilation=3), ValueError, r"output would be empty.*\(3, 3\).*\(6, 6\)"),
     "padding name": (dict(padding="full"), ValueError, r"unknown padding 'full'"),

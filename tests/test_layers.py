@@ -120,6 +120,7 @@ def test_empty_batch_saving_copying_and_autocast():
     (dict(stride=(2, 2, 2)), TypeError, "stride must be an int or a pair"),
     (dict(routing_activation="relu"), ValueError, "routing_activation must be one of .* got 'relu'"),
     (dict(routing_activation="softmax", temperature=0), ValueError, "temperature must be positive"),
+    (dict(temperature="1"), TypeError, "temperature must be a number, got '1'"),
     (dict(temperature=2.0), ValueError, "1 for sigmoid routing, got 2.0"),
 ])  # fmt: skip
 def test_bad_arguments_are_named(change, error, message):
@@ -129,7 +130,10 @@ def test_bad_arguments_are_named(change, error, message):
 
 @pytest.mark.parametrize("x, error, message", [
     (torch.ones(2, 5, 8, 8), ValueError, r"\(B, 4, H, W\), got \(2, 5, 8, 8\)"),
-    (torch.ones(4, 8, 8), ValueError, r"got \(4, 8, 8\)"),
+    (torch.ones(4, 8, 8), ValueError, r"x must have 4 dimensions \(B, 4, H, W\), got shape \(4, 8, 8\)"),
+    ([1.0], TypeError, r"x must be a torch.Tensor of shape \(B, 4, H, W\), got list"),
+    (torch.ones(2, 4, 8, 8, dtype=torch.float64), TypeError, "x is torch.float64 but the layer is torch.float32: convert one"),
+    (torch.ones(2, 4, 8, 8, device="meta"), ValueError, r"x is on meta but the layer is on cpu: move one of them"),
     (torch.ones(2, 4, 8, 8, dtype=torch.long), TypeError, "must be floating point, got torch.int64"),
     (torch.ones(2, 4, 1, 0), ValueError, "output would be empty"),
 ])  # fmt: skip

@@ -1,14 +1,11 @@
 """The bridge to ultralytics: registration, its refusals, the model YAMLs and their exact counts, and a model's life."""
 
 import importlib
-import os
-import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from life import TINY, make_data, run_python
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.nn import tasks
@@ -16,17 +13,6 @@ from ultralytics.nn import tasks
 import dynconv
 from dynconv import yolo
 from dynconv.yolo import registration
-
-ENVIRONMENT = {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false", "YOLO_VERBOSE": "false"}
-
-
-def run_python(code, cwd, **environment):
-    """Run code in a new process; its last printed line."""
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, env=os.environ | ENVIRONMENT | environment, capture_output=True, text=True, timeout=300
-    )
-    assert result.returncode == 0, result.stdout[-1500:] + result.stderr[-1500:]
-    return result.stdout.strip().splitlines()[-1]
 
 
 @pytest.fixture
@@ -251,19 +237,10 @@ def test_bn_act_block_is_convolution_norm_and_activation():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A tiny data set and one epoch on it: the folder that holds data.yaml and best.pt."""
-    folder = tmp_path_factory.mktemp("life")
-    rng = np.random.default_rng(0)
-    for part in ("train", "val"):
-        (folder / "images" / part).mkdir(parents=True)
-        (folder / "labels" / part).mkdir(parents=True)
-        for i in range(4):
-            Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "images" / part / f"{i}.png")
-            (folder / "labels" / part / f"{i}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
-    (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\nnames: [thing]\n")
+    folder = make_data(tmp_path_factory.mktemp("life"))
     run_python(
         "from ultralytics import YOLO; import dynconv; from dynconv import yolo; "
-        "yolo.build('yolov10n-dynamicconv-2-bn-act').train(data='data.yaml', epochs=1, imgsz=64, batch=4, workers=0, "
-        f"device='cpu', plots=False, project={str(folder)!r}, name='run'); print('done')",
+        f"yolo.build('yolov10n-dynamicconv-2-bn-act').train(epochs=1, name='run', {TINY}); print('done')",
         folder,
     )
     return folder
@@ -288,8 +265,8 @@ def test_reload_in_a_new_process_without_importing_anything_first(trained):
 def test_training_goes_on_from_a_checkpoint_in_a_new_process(trained):
     """A new run from best.pt builds the model from the YAML inside the checkpoint: the name must be registered again."""
     code = (
-        f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); m.train(data='data.yaml', epochs=1, imgsz=64, batch=4, "
-        f"workers=0, device='cpu', plots=False, project={str(trained)!r}, name='again'); print(type(m.model.model[1]).__name__)"
+        f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); m.train(epochs=1, name='again', {TINY}); "
+        "print(type(m.model.model[1]).__name__)"
     )
     assert run_python(code, trained) == "DynamicConvBNAct"
 

@@ -6,10 +6,10 @@ solutions live apart, in `solutions/`, so that a teacher can leave them out.
 
 from __future__ import annotations
 
-from . import chapter_01, chapter_02, chapter_03
+from . import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05
 from ._checking import NotAttempted, Wrong
 
-EXERCISES = {**chapter_01.EXERCISES, **chapter_02.EXERCISES, **chapter_03.EXERCISES}
+EXERCISES = {**chapter_01.EXERCISES, **chapter_02.EXERCISES, **chapter_03.EXERCISES, **chapter_04.EXERCISES, **chapter_05.EXERCISES}
 
 
 def grade(number: str, answer) -> tuple[str, str]:

@@ -59,15 +59,15 @@ export function draw(element, data) {
   const rows = {
     parameters: row("parameters", "stored"),
     flops: row("FLOPs", "executed"),
-    reported: row("FLOPs, reported", "by a profiler that only sees nn.Conv2d"),
+    reported: row("FLOPs, printed", "by ultralytics"),
   };
 
-  /** Grey is the static layer, ink what the dynamic one adds; the bar of a blind profiler has no grey part. */
+  /** Grey is the static layer, ink what the dynamic one adds; the bar of what ultralytics prints has no grey part. */
   function row(name, note) {
     const line = bar();
     const added = h("span", { class: "dc-fill", style: "--c:var(--dc-ink)" });
     line.root.append(added, h("span", { class: "dc-baseline", style: `left:${100 / AXIS}%` }));
-    const [value, detail] = [h("output", { class: "dc-ratio" }), h("span", { class: "dc-detail" })];
+    const [value, detail] = [h("span", { class: "dc-ratio" }), h("span", { class: "dc-detail" })];
     const root = h("div", { class: "dc-cost" },
       h("div", {}, h("strong", {}, name), h("span", { class: "dc-note" }, note)), value, line.root, detail);
     const set = (base, total, text) => {
@@ -92,7 +92,7 @@ export function draw(element, data) {
     rows.flops.set(1, ratios.flops, `${big(flops.static)} → ${big(flops.dynamic)}`);
     rows.reported.set(0, ratios.reported, `${big(flops.static)} → ${big(flops.reported)}, mixing and routing only`);
     sentence.say(`With ${layer.M} expert${layer.M === 1 ? "" : "s"} on ${layer.side}×${layer.side} outputs the layer stores ${ratio(ratios.parameters)} the parameters of the static one ` +
-      `and executes ${ratio(ratios.flops)} its FLOPs; the profiler reports ${ratio(ratios.reported)}.`);
+      `and executes ${ratio(ratios.flops)} its FLOPs; ultralytics prints ${ratio(ratios.reported)}.`);
   }
 
   element.append(

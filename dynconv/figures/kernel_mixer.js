@@ -39,7 +39,7 @@ export function draw(element, data) {
   // The colours of Y keep one meaning while α moves: full strength is the strongest answer of any single expert.
   const answerLimit = Math.max(...images.flatMap(({ pixels }) => experts.map((w) => largest(convolve(pixels, w))))) || 1;
   let x = images[0].pixels;
-  let y;
+  let y, kernel;
 
   const X = pixels("X, the input image");
   const Y = pixels("Y, the output");
@@ -48,11 +48,10 @@ export function draw(element, data) {
     label: `α${subscript(i)}`, min: 0, max: 1, step: 0.01, value: alpha[i], expert: i,
     change: (value) => ((alpha[i] = value), update()),
   }));
-  const cards = experts.map((kernel, i) => {
-    const map = heatmap(rows, columns, `kernel of ${expertName(i)}`);
-    map.set(kernel, kernelLimit);
+  const kernels = experts.map((_, i) => heatmap(rows, columns, `kernel of ${expertName(i)}`));
+  const cards = experts.map((_, i) => {
     const name = h("div", { class: "dc-expert", style: `--c:var(--dc-expert-${i + 1})` }, expertName(i));
-    return h("div", { class: "dc-card" }, name, map.root, sliders[i].root);
+    return h("div", { class: "dc-card" }, name, kernels[i].root, sliders[i].root);
   });
   const flows = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   flows.setAttribute("class", "dc-flows");
@@ -98,7 +97,7 @@ export function draw(element, data) {
     line.set(0, cost / costs.convolveThenMix);
     return h("div", { class: "dc-way" }, h("span", {}, `${name}  `, h("span", { class: "dc-formula" }, formula)), line.root, h("span", { class: "dc-number" }, count(cost)));
   };
-  const difference = h("output", { class: "dc-number" });
+  const difference = h("span", { class: "dc-number" }); // no output: that is read out at each step
   const identity = h("div", { class: "dc-ways" },
     h("div", { class: "dc-way" }, h("strong", {}, "Two ways to the same Y"), h("span", { class: "dc-number" }, "multiplications")),
     way(`${M} convolution${M === 1 ? "" : "s"}, then mix`, "Σ αᵢ (X ∗ Wᵢ)", costs.convolveThenMix),
@@ -107,11 +106,10 @@ export function draw(element, data) {
   const sentence = summary();
 
   function update() {
-    const kernel = mixKernels(experts, alpha);
+    kernel = mixKernels(experts, alpha);
     y = convolve(x, kernel);
     const other = mixKernels(experts.map((expert) => convolve(x, expert)), alpha); // Σ αᵢ (X ∗ Wᵢ)
     const gap = largest(y.map((line, r) => line.map((value, c) => value - other[r][c])));
-    mixed.set(kernel, kernelLimit);
     difference.textContent = gap === 0 ? "0" : gap.toExponential(1).replace("-", "−");
     const order = alpha.map((_, i) => i).filter((i) => alpha[i] > 0).sort((a, b) => alpha[b] - alpha[a]);
     const leading = order.filter((i) => alpha[i] === alpha[order[0]]);
@@ -124,6 +122,8 @@ export function draw(element, data) {
   function repaint() {
     X.paint(x);
     Y.paint(y, answerLimit);
+    experts.forEach((expert, i) => kernels[i].set(expert, kernelLimit));
+    mixed.set(kernel, kernelLimit);
     drawFlows();
   }
 

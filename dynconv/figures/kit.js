@@ -64,7 +64,7 @@ export function expertStyle(expert) {
  * `format` gives the visible value; `spoken` says it in words if the visible one is not enough.
  */
 export function slider({ label, min, max, step, value, origin = min, expert = null, format = number, change }) {
-  const shown = h("output", { class: "dc-value" });
+  const shown = h("output", { class: "dc-value", "aria-hidden": "true" }); // aria-valuetext says it, once
   const line = bar(expert);
   const input = h("input", { type: "range", min, max, step, value, ...KEYS, input: () => (update(), change(Number(input.value))) });
   const root = h("label", { class: "dc-slider", style: expertStyle(expert) }, h("span", { class: "dc-name" }, label),
@@ -85,14 +85,33 @@ export function heatmap(rows, columns, label) {
   const cells = Array.from({ length: rows * columns }, () => h("span"));
   const root = h("div", { class: "dc-kernel", role: "img", "aria-label": label, style: `--columns:${columns}` }, ...cells);
   const set = (kernel, limit) => {
+    const palette = signedPalette(root);
     kernel.flat().forEach((value, i) => {
-      const strength = Math.min(Math.abs(value) / limit, 1);
+      const ground = signedColour(palette, value, limit);
       cells[i].textContent = columns > 3 ? "" : number(value);
-      cells[i].style.background = `color-mix(in srgb, var(--dc-${value < 0 ? "negative" : "positive"}) ${(100 * strength).toFixed(0)}%, var(--dc-zero))`;
-      cells[i].style.color = strength > 0.6 ? "var(--dc-zero)" : "";
+      cells[i].style.background = `rgb(${ground.map(Math.round)})`;
+      cells[i].style.color = readable(ground);
     });
+    const rows = kernel.map((row) => row.map((value) => number(value)).join(" ")).join("; ");
+    root.setAttribute("aria-label", columns > 3 ? label : `${label}, row by row: ${rows}`);
   };
   return { root, set };
+}
+
+/** The diverging palette of the page's theme; the element must be in the page. */
+function signedPalette(element) {
+  return ["zero", "negative", "positive"].map((name) => rgb(element, name));
+}
+
+function signedColour([zero, negative, positive], value, limit) {
+  const strength = Math.min(Math.abs(value) / limit, 1);
+  return zero.map((base, c) => base + strength * ((value < 0 ? negative : positive)[c] - base));
+}
+
+/** Text on a ground [r, g, b] (0 to 255): black or white, whichever stands out more, 4.5:1 or better. */
+export function readable(ground) {
+  const [r, g, b] = ground.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
 /** A map as crisp pixels. paint(map) is grey, 0 to 1; paint(map, limit) is signed, in the diverging palette of the theme. */
@@ -103,12 +122,10 @@ export function pixels(label) {
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
-    const [zero, negative, positive] = ["zero", "negative", "positive"].map((name) => rgb(canvas, name));
+    const palette = signedPalette(canvas);
     map.flat().forEach((value, i) => {
-      const strength = limit === null ? 0 : Math.min(Math.abs(value) / limit, 1);
-      const end = value < 0 ? negative : positive;
       const grey = 255 * Math.min(Math.max(value, 0), 1);
-      for (let c = 0; c < 3; c++) image.data[4 * i + c] = limit === null ? grey : zero[c] + strength * (end[c] - zero[c]);
+      image.data.set(limit === null ? [grey, grey, grey] : signedColour(palette, value, limit), 4 * i);
       image.data[4 * i + 3] = 255;
     });
     context.putImageData(image, 0, 0);
@@ -127,7 +144,7 @@ export function summary() {
   let timer = null;
   const say = (text) => {
     clearTimeout(timer);
-    timer = setTimeout(() => (root.textContent = text), root.textContent ? 200 : 0);
+    timer = setTimeout(() => (root.textContent = text), root.textContent ? 400 : 0);
   };
   return { root, say };
 }

@@ -4,14 +4,17 @@
 """
 
 from . import registration
+from .. import offline
 from ..layers import DynamicConv
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .registration import UnknownModuleError, UnsupportedUltralytics, is_active, register, registered, unregister
+from .safe_load import allow_safe_load
+from .upcycling import Upcycled, upcycle
 from .zoo import build, models, path
 
 __all__ = [
-    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct", "UnknownModuleError", "UnsupportedUltralytics",
-    "build", "is_active", "models", "path", "register", "register_all", "registered", "unregister",
+    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct", "UnknownModuleError", "UnsupportedUltralytics", "Upcycled",
+    "allow_safe_load", "build", "is_active", "models", "path", "register", "register_all", "registered", "unregister", "upcycle",
 ]  # fmt: skip
 
 
@@ -33,3 +36,5 @@ try:
 except UnsupportedUltralytics as error:
     # Loading a checkpoint imports this package and needs no registration: it must not fail here. Building a model does.
     registration.explain_instead(error, {cls.__name__ for cls in _MODULES})
+
+offline.guard_downloads()  # YOLO_OFFLINE, if it is set, holds for ultralytics' downloads too

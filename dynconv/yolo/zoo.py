@@ -23,7 +23,7 @@ def path(name: str) -> Path:
     names = models()
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         raise ValueError(f"no model is called {name!r}{hint} There are: {', '.join(names)}")
     return _FOLDER / f"{name}.yaml"
 

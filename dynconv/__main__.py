@@ -1,0 +1,66 @@
+"""`python -m dynconv`: the four edits, and ultralytics' own command with this package's modules registered."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from . import edits
+
+HELP = """\
+python -m dynconv patch DIR [--check | --undo] [--force]
+    Make the four edits of the YOLO tutorials in your own copy of ultralytics, so that its YAMLs may name DynamicConv
+    and C2f_DynamicConv. DIR is a checkout, or the folder `ultralytics` itself.
+    --check   only say which of the edits are there: exit code 0 if all are, 1 if not
+    --undo    take exactly the edits away again
+    --force   also in an installed package (site-packages)
+    Exit code 2: refused, nothing was changed.
+
+python -m dynconv ARGUMENTS...
+    The command `yolo ARGUMENTS...` of ultralytics, with this package's modules registered, for example
+    python -m dynconv detect train model=my-dynamicconv.yaml data=coco8.yaml epochs=1
+"""
+
+
+def patch(arguments: list[str]) -> int:
+    """The subcommand `patch`. Returns the exit code: 0 done or all there, 1 not (all) there, 2 refused."""
+    parser = argparse.ArgumentParser("python -m dynconv patch", description="The four edits to a copy of ultralytics.")
+    parser.add_argument("tree", metavar="DIR", help="a checkout of ultralytics, or its package folder")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="only say which edits are there")
+    action.add_argument("--undo", action="store_true", help="take the edits away")
+    parser.add_argument("--force", action="store_true", help="also in an installed package")
+    options = parser.parse_args(arguments)
+    try:
+        print(f"ultralytics {edits.version(options.tree)} in {edits.find(options.tree)}")
+        if options.check:
+            state = edits.status(options.tree)
+            for number, word in state.items():
+                print(f"  edit {number}: {word:<15} {edits.FILES[number]} ({edits.WHAT[number]})")
+            return 0 if set(state.values()) == {edits.THERE} else 1
+        if options.undo:
+            for number in edits.undo(options.tree):
+                print(f"  edit {number} taken away: {edits.FILES[number]} ({edits.WHAT[number]})")
+            return 0
+        for edit in edits.apply(options.tree, force=options.force):
+            print(f"  edit {edit.number} made: {edit.path} ({edit.what})")
+    except edits.PatchError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def main(arguments: list[str]) -> int | None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    if arguments[0] == "patch":
+        return patch(arguments[1:])
+    from . import yolo  # noqa: F401  (registers)
+    from ultralytics.cfg import entrypoint
+
+    return entrypoint()  # reads sys.argv
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""Solutions for chapter 5, Four modifications, and one import."""
+
+import ast
+import math
+
+from torch import nn
+
+
+def arguments(args, n, c1, in_base, in_repeat):
+    n = max(round(n * 0.33), 1)
+    if not in_base:
+        return args, n
+    c2 = math.ceil(min(args[0], 1024) * 0.25 / 8) * 8
+    if in_repeat:
+        return [c1, c2, n, *args[1:]], 1
+    return [c1, c2, *args[1:]], n
+
+
+def wrong_rows(model):
+    wrong = []
+    for i, (_, _, name, args) in enumerate(model.yaml["backbone"] + model.yaml["head"]):
+        if name == "C2f_DynamicConv":
+            block, shortcut = model.model[i], args[1:2] == [True]
+            if isinstance(block, nn.Sequential) or block.m[0].add != shortcut:
+                wrong.append(i)
+    return wrong
+
+
+def add_to_base(source):
+    lines = source.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Set, ast.Tuple)):
+            if {"Conv", "Bottleneck"} <= {element.id for element in node.elts}:
+                first = node.elts[0]
+                line, column = lines[first.lineno - 1], first.col_offset
+                lines[first.lineno - 1] = line[:column] + "DynamicConv, " + line[column:]
+    return "".join(lines)

@@ -1,0 +1,87 @@
+"""One switch that keeps ultralytics from talking to other hosts, and back.
+
+Left alone, ultralytics asks two DNS servers when it is imported; when it trains, PyPI for a newer version, GitHub for a
+font and on a GPU for weights to check mixed precision with; it sends usage figures to Google Analytics; and a checkpoint
+or an export that needs a package makes it run `pip install`. It reads its switches once, on import.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+
+SWITCHES = {
+    "YOLO_OFFLINE": "true",  # no DNS question on import, no version check, no usage figures (older versions know only 'true')
+    "YOLO_AUTOINSTALL": "false",  # never pip install what a checkpoint names: a stranger may own that name on PyPI
+}
+_before: dict[str, str | None] = {}  # what `stay_offline` found, for `go_online`
+
+
+def stay_offline() -> None:
+    """Set the switches, for this process and the processes that it starts. Call it before ultralytics is imported.
+
+    Calling it again changes nothing. Importing dynconv never does it for you. What is on this machine (images, weights,
+    data sets) goes on working; a download, also of weights asked for by name, is refused with a ConnectionError.
+
+    Raises:
+        RuntimeError: ultralytics was imported already without the switches, and would not see them; nothing is changed.
+    """
+    utils = sys.modules.get("ultralytics.utils")
+    if utils is not None and (utils.ONLINE or utils.AUTOINSTALL):
+        raise RuntimeError(
+            "stay_offline() came too late: ultralytics is imported already and reads its switches only then. Restart the "
+            "kernel (or the script) and call dynconv.offline.stay_offline() before the first import of ultralytics"
+        )
+    if not _before:
+        _before.update({name: os.environ.get(name) for name in SWITCHES})
+    os.environ.update(SWITCHES)
+
+
+def go_online() -> None:
+    """Take back `stay_offline`: the switches get the values that they had before.
+
+    Downloads work again at once. What ultralytics decided when it was imported (no version check, no usage figures, no
+    automatic installation) stays so until the kernel or script is started anew. Without `stay_offline` before, nothing
+    is changed.
+    """
+    for name, value in _before.items():
+        os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+    _before.clear()
+
+
+def is_offline() -> bool:
+    """Whether YOLO_OFFLINE is set, by `stay_offline` or by the reader."""
+    return os.environ.get("YOLO_OFFLINE", "").strip().lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def guard_downloads() -> None:
+    """Make YOLO_OFFLINE hold for ultralytics' downloads too, which do not look at it. The bridge calls this; idempotent.
+
+    Whether a font can be had from GitHub is answered with no, without asking; a download is refused. Both wrappers look
+    at the variable at each call, and without it do what ultralytics does.
+    """
+    from ultralytics.utils import downloads
+
+    if hasattr(downloads.safe_download, "__wrapped__"):
+        return
+    is_url, safe_download = downloads.is_url, downloads.safe_download
+
+    @functools.wraps(is_url)
+    def guarded_is_url(url, check=False):
+        return is_url(url, check=False) and not check if is_offline() else is_url(url, check)
+
+    @functools.wraps(safe_download)
+    def guarded_safe_download(url, *arguments, **keywords):
+        if is_offline() and is_url(url):
+            raise ConnectionError(
+                f"{url} is not on this machine, and YOLO_OFFLINE is set. Give the path of a local file, or call "
+                "dynconv.offline.go_online() first (without stay_offline(): unset the variable)"
+            )
+        return safe_download(url, *arguments, **keywords)
+
+    # Some modules of ultralytics have imported the functions by name already.
+    for module in [module for name, module in sys.modules.items() if name.startswith("ultralytics.")]:
+        for name, old, new in (("is_url", is_url, guarded_is_url), ("safe_download", safe_download, guarded_safe_download)):
+            if vars(module).get(name) is old:
+                setattr(module, name, new)

@@ -1,0 +1,458 @@
+"""The four edits as a program: made, taken away byte by byte, refused where they do not fit, and never half-done."""
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dynconv import __main__, edits
+
+INSTALLED = Path(importlib.util.find_spec("ultralytics").origin).parent  # without importing it
+TASKS = INSTALLED / "nn/tasks.py"
+BUILD = """
+from ultralytics import YOLO
+for name in {names!r}:
+    print(sum(p.numel() for p in YOLO(name).model.parameters()))
+"""
+
+
+def yaml(name):
+    return str(Path(edits.__file__).parent / "yolo/models" / f"{name}.yaml")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A checkout with what the edits look at: a file for the version, and nn/."""
+    package = tmp_path / "ultralytics"
+    (package / "nn").mkdir(parents=True)
+    shutil.copy(INSTALLED / "__init__.py", package)
+    shutil.copy(TASKS, package / "nn")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A copy that can build models. Tests that use it leave it unpatched."""
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions"))
+    return folder
+
+
+def tasks(tree):
+    return tree / "ultralytics/nn/tasks.py"
+
+
+def content(tree):
+    """Every file and its bytes, Python's caches aside."""
+    return {path.relative_to(tree): path.read_bytes() for path in tree.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+
+
+def command(*arguments, cwd=None):
+    """python -m dynconv ...: (exit code, what it printed, what it printed to stderr)."""
+    environment = os.environ | {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
+    result = subprocess.run(
+        [sys.executable, "-m", "dynconv", *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+# --- what the edits are ----------------------------------------------------------------------------------------------
+
+
+def test_the_four_edits_are_what_the_tutorials_say(tree):
+    made = edits.apply(tree)
+    assert [(edit.number, edit.path) for edit in made] == [
+        (1, "nn/Addmodules/DynamicConv.py"), (2, "nn/Addmodules/__init__.py"), (3, "nn/tasks.py"), (4, "nn/tasks.py"),
+    ]  # fmt: skip
+    assert set(edits.status(tree).values()) == {"there"}
+    added = [line[1:].strip() for edit in made[2:] for line in edit.diff.splitlines()[2:] if line[0] == "+"]
+    removed = [line for edit in made for line in edit.diff.splitlines()[2:] if line[0] == "-"]
+    assert removed == [] and added == [
+        "from ultralytics.nn.Addmodules import C2f_DynamicConv, DynamicConv", "DynamicConv,", "C2f_DynamicConv,", "C2f_DynamicConv,",
+    ]  # fmt: skip
+    assert made[0].diff.startswith("--- /dev/null\n+++ b/ultralytics/nn/Addmodules/DynamicConv.py\n")
+
+
+def test_the_diffs_are_ones_that_git_applies(tree):
+    """What the chapter shows is the edit itself, not a picture of it."""
+    for edit in edits.plan(tree):
+        subprocess.run(["git", "apply", "--unsafe-paths", f"--directory={tree}", "-"], input=edit.diff, text=True, check=True, cwd=tree)
+    assert set(edits.status(tree).values()) == {"there"}
+
+
+def test_plan_writes_nothing(tree):
+    before = content(tree)
+    edits.plan(tree)
+    assert content(tree) == before
+
+
+def test_only_the_names_are_new_in_the_syntax_tree(tree):
+    before = ast.parse(tasks(tree).read_bytes())
+    edits.apply(tree)
+    after = ast.parse(tasks(tree).read_bytes())
+    after.body = [node for node in after.body if not (isinstance(node, ast.ImportFrom) and "Addmodules" in (node.module or ""))]
+    (base,), (repeat,) = edits.find_collections(after)
+    assert [node.id for node in base.elts[:2]] == ["DynamicConv", "C2f_DynamicConv"] and repeat.elts[0].id == "C2f_DynamicConv"
+    del base.elts[:2], repeat.elts[:1]
+    assert ast.dump(after) == ast.dump(before)
+
+
+@pytest.mark.parametrize("chosen", [(1,), (2, 3), (4,), (1, 2, 4), (1, 2, 3, 4)])
+def test_undo_gives_the_same_bytes_back(tree, chosen):
+    before = content(tree)
+    edits.apply(tree, chosen)
+    assert [number for number, word in edits.status(tree).items() if word == "there"] == list(chosen)
+    assert edits.undo(tree) == list(chosen)
+    assert content(tree) == before and not (tree / "ultralytics/nn/Addmodules").exists()
+
+
+def test_undo_keeps_what_the_user_changed_elsewhere(tree):
+    edits.apply(tree)
+    path = tasks(tree)
+    own = b"# my own note\n"
+    text = own + path.read_bytes() + b"\nMINE = 1\n"
+    path.write_bytes(text.replace(b"            Classify,\n", b"            Mine,\n            Classify,\n", 1))
+    edits.undo(tree)
+    expected = own + TASKS.read_bytes() + b"\nMINE = 1\n"
+    assert path.read_bytes() == expected.replace(b"            Classify,\n", b"            Mine,\n            Classify,\n", 1)
+
+
+def test_undo_leaves_other_files_of_the_folder_and_removes_our_cache(tree):
+    edits.apply(tree)
+    folder = tree / "ultralytics/nn/Addmodules"
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__/DynamicConv.cpython-311.pyc").write_bytes(b"")
+    (folder / "CBAM.py").write_text("# mine")
+    edits.undo(tree)
+    assert {path.name for path in folder.iterdir()} == {"CBAM.py", "__pycache__"}
+
+
+@pytest.mark.parametrize("form", ["crlf", "one line", "tuple", "no trailing comma", "not ASCII"])
+def test_other_forms_of_the_file(tree, form):
+    """Older versions write the collections inline, on one line or as a tuple; Windows ends lines otherwise."""
+    path = tasks(tree)
+    text = path.read_bytes()
+    if form == "crlf":
+        text = text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    elif form == "no trailing comma":
+        text = re.sub(rb",(\n        \}\n    \))", rb"\1", text)
+    else:
+        left, right = (b"(", b")") if form == "tuple" else (b"{", b"}")
+        before = 'if "äö" and m in '.encode() if form == "not ASCII" else b"if m in "  # positions in a line count bytes
+        for name in (b"base_modules", b"repeat_modules"):
+            found = re.search(name + rb" = frozenset\([^{]*\{(.*?)\}\n    \)", text, re.DOTALL)
+            names = b" ".join(found[1].split()).rstrip(b",")
+            text = text.replace(found[0], b"", 1).replace(b"if m in " + name + b":", before + left + names + right + b":")
+    path.write_bytes(text)
+    before = content(tree)
+    edits.apply(tree)
+    (base,), (repeat,) = edits.find_collections(ast.parse(path.read_bytes()))
+    assert [node.id for node in base.elts[:2]] == ["DynamicConv", "C2f_DynamicConv"] and repeat.elts[0].id == "C2f_DynamicConv"
+    if form == "crlf":
+        assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
+    edits.undo(tree)
+    assert content(tree) == before
+
+
+def test_a_checkout_or_its_package_folder_may_be_given(tree):
+    assert edits.find(tree) == edits.find(tree / "ultralytics") == (tree / "ultralytics").resolve()
+    assert re.fullmatch(r"8\.\d+\.\d+", edits.version(tree))
+
+
+def test_files_get_ordinary_permissions(tree):
+    tasks(tree).chmod(0o664)
+    edits.apply(tree)
+    assert stat.S_IMODE(tasks(tree).stat().st_mode) == 0o664
+    assert (tree / "ultralytics/nn/Addmodules/DynamicConv.py").stat().st_mode & stat.S_IRGRP == tree.joinpath("ultralytics/__init__.py").stat().st_mode & stat.S_IRGRP
+    assert sorted(path.name for path in tasks(tree).parent.iterdir()) == ["Addmodules", "tasks.py"]  # no temporary file stays
+
+
+# --- refusals: each says what was found and what to do, and changes nothing ------------------------------------------
+
+
+def break_import(tree):
+    path = tasks(tree)
+    path.write_bytes(path.read_bytes().replace(b"from ultralytics.nn.modules import (", b"from ultralytics.nn.blocks import ("))
+
+
+def rename_block(tree):
+    path = tasks(tree)
+    path.write_bytes(re.sub(rb"\bBottleneckCSP\b", b"BottleneckXYZ", path.read_bytes()))
+
+
+def syntax_error(tree):
+    tasks(tree).write_bytes(tasks(tree).read_bytes() + b"\ndef (:\n")
+
+
+def patched(tree):
+    edits.apply(tree)
+
+
+def half(tree):
+    edits.apply(tree, (1, 2))
+
+
+def names_half(tree):
+    edits.apply(tree, repeat=())
+
+
+def replace_in(path, old, new):
+    assert path.read_bytes().count(old) >= 1
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+
+
+def foreign_folder(tree):
+    folder = tree / "ultralytics/nn/Addmodules"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from .CBAM import CBAM\n")
+
+
+def import_by_hand(tree):
+    replace_in(tasks(tree), b"from ultralytics.utils import (", b"from .Addmodules.DynamicConv import *\nfrom ultralytics.utils import (")
+
+
+def names_by_hand(tree):
+    replace_in(tasks(tree), b"            A2C2f,\n        }", b"            A2C2f,\n            DynamicConv,\n        }")
+
+
+def branch_by_hand(tree):
+    edits.apply(tree)
+    replace_in(tasks(tree), b"        elif m is AIFI:", b"        elif m is DynamicConv:\n            c2 = args[0]\n        elif m is AIFI:")
+
+
+def changed_line(tree):
+    edits.apply(tree)
+    replace_in(tasks(tree), b"import C2f_DynamicConv, DynamicConv", b"import C2f_DynamicConv, DynamicConv, CBAM")
+
+
+def changed_module(tree):
+    edits.apply(tree)
+    replace_in(tree / "ultralytics/nn/Addmodules/DynamicConv.py", b"num_experts=4", b"num_experts=8")
+
+
+@pytest.mark.parametrize("prepare, action, error, message", [
+    (lambda tree: shutil.rmtree(tree / "ultralytics/nn"), edits.apply, edits.NotUltralytics, r"has neither nn/tasks.py nor.*Give the folder"),
+    (lambda tree: shutil.rmtree(tree / "ultralytics"), edits.status, edits.NotUltralytics, "has neither"),
+    (break_import, edits.apply, edits.UnsupportedTree, r"tasks.py \(ultralytics 8.*1 functions parse_model and 0 imports.*by hand as chapter 5"),
+    (rename_block, edits.apply, edits.UnsupportedTree, "1 collections of modules with channels and 0 with a repeat count"),
+    (syntax_error, edits.apply, edits.UnsupportedTree, "not valid Python"),
+    (patched, edits.apply, edits.AlreadyPatched, "is patched already.*--undo"),
+    (half, edits.apply, edits.HalfPatched, r"edit 2 .* is there; edit 3 .* is not there.*Take back what is there with `--undo`"),
+    (names_half, edits.apply, edits.HalfPatched, "edit 4 .* is partly there"),
+    (lambda tree: None, edits.undo, edits.NotPatched, "holds none of the four edits"),
+    (foreign_folder, edits.apply, edits.HalfPatched, r"edit 2 .* is changed by hand.*git diff"),
+    (import_by_hand, edits.apply, edits.HalfPatched, "edit 3 .* is changed by hand"),
+    (names_by_hand, edits.apply, edits.HalfPatched, "edit 4 .* is changed by hand"),
+    (branch_by_hand, edits.undo, edits.HalfPatched, "edit 4 .* is changed by hand"),
+    (changed_line, edits.undo, edits.HalfPatched, "edit 3 .* is changed by hand"),
+    (changed_module, edits.undo, edits.HalfPatched, "edit 1 .* is changed by hand"),
+    (changed_module, edits.apply, edits.HalfPatched, "edit 1 .* is changed by hand"),
+])  # fmt: skip
+def test_refuses_by_name_and_leaves_the_tree_as_it_was(tree, prepare, action, error, message):
+    prepare(tree)
+    before = content(tree)
+    with pytest.raises(error, match=message):
+        action(tree)
+    assert content(tree) == before
+
+
+def test_undo_of_a_part_is_the_way_out_of_a_half_patched_tree(tree):
+    before = content(tree)
+    names_half(tree)
+    assert edits.status(tree)[4] == "partly there"
+    assert edits.undo(tree) == [1, 2, 3, 4] and content(tree) == before
+
+
+@pytest.mark.parametrize("arguments", [dict(edits=(5,)), dict(edits=()), dict(base=("Conv",)), dict(repeat=("Conv",))])
+def test_unknown_arguments_are_named(tree, arguments):
+    with pytest.raises(ValueError, match="must be some of"):
+        edits.plan(tree, **arguments)
+
+
+@pytest.mark.parametrize("name", ["site-packages", "dist-packages"])
+def test_an_installed_package_needs_force(tree, name):
+    (tree / name).mkdir()
+    shutil.move(tree / "ultralytics", tree / name)
+    (tree / "alias").symlink_to(tree / name / "ultralytics")
+    before = content(tree)
+    for way in (tree / name, tree / name / "ultralytics", tree / "alias"):
+        with pytest.raises(edits.InSitePackages, match=r"every project of this Python.*Copy the folder.*--force"):
+            edits.apply(way)
+    assert content(tree) == before
+    edits.apply(tree / name, force=True)
+    assert set(edits.status(tree / name).values()) == {"there"}
+    edits.undo(tree / name)
+    assert content(tree) == before
+
+
+@pytest.mark.parametrize("action, failing", [("apply", 1), ("apply", 2), ("apply", 3), ("undo", 1)])
+def test_a_write_that_fails_puts_the_earlier_ones_back(tree, monkeypatch, action, failing):
+    if action == "undo":
+        edits.apply(tree)
+    before, replace, count = content(tree), os.replace, 0
+
+    def failing_replace(source, target):
+        nonlocal count
+        count += 1
+        if count == failing:
+            raise PermissionError(13, "Permission denied", str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing_replace)
+    with pytest.raises(edits.UnwritableTree, match="cannot be written .Permission denied.*Everything is as it was.*copy"):
+        getattr(edits, action)(tree)
+    assert content(tree) == before
+    assert (tree / "ultralytics/nn/Addmodules").exists() == (action == "undo")
+
+
+def test_a_delete_that_fails_puts_tasks_back(tree, monkeypatch):
+    edits.apply(tree)
+    before = content(tree)
+    unlink = Path.unlink
+
+    def failing_unlink(path, **how):
+        if path.name == "__init__.py":
+            raise PermissionError(13, "Permission denied", str(path))
+        unlink(path, **how)
+
+    monkeypatch.setattr(Path, "unlink", failing_unlink)
+    with pytest.raises(edits.UnwritableTree):
+        edits.undo(tree)
+    assert content(tree) == before
+
+
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_tree_is_refused(tree):
+    tasks(tree).parent.chmod(0o555)
+    try:
+        with pytest.raises(edits.UnwritableTree, match="cannot be written"):
+            edits.apply(tree)
+    finally:
+        tasks(tree).parent.chmod(0o755)
+    assert tasks(tree).read_bytes() == TASKS.read_bytes()
+
+
+def test_ctrl_c_between_two_writes_leaves_nothing_behind(tree, monkeypatch):
+    before, put, count = content(tree), edits._put, 0
+
+    def interrupted(path, data):
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise KeyboardInterrupt
+        put(path, data)
+
+    monkeypatch.setattr(edits, "_put", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        edits.apply(tree)
+    assert content(tree) == before
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_patches_checks_and_undoes(tree):
+    before = content(tree)
+    assert command("patch", tree, "--check")[0] == 1
+    code, printed, _ = command("patch", tree)
+    assert code == 0 and "edit 4 made: nn/tasks.py (the names in parse_model)" in printed
+    code, printed, _ = command("patch", tree, "--check")
+    assert code == 0 and len(re.findall(r"edit \d: there", printed)) == 4
+    code, _, said = command("patch", tree)
+    assert code == 2 and said.startswith("AlreadyPatched: ") and "Traceback" not in said
+    code, printed, _ = command("patch", tree, "--undo")
+    assert code == 0 and "edit 1 taken away" in printed and content(tree) == before
+    assert command("patch", tree / "nowhere")[0] == 2
+    assert command("patch", tree, "--check", "--undo")[0] == 2
+
+
+def test_the_command_works_beside_a_tree_that_no_longer_imports(tree):
+    """In a checkout, Python finds that ultralytics first. Half patched, it cannot be imported; taking the edits away must still work."""
+    edits.apply(tree, (3, 4))
+    assert command("patch", ".", "--undo", cwd=tree)[0] == 0
+    assert tasks(tree).read_bytes() == TASKS.read_bytes()
+
+
+def test_help_says_both_uses(capsys):
+    for arguments in ([], ["--help"], ["-h"]):
+        assert __main__.main(arguments) == 0
+        printed = capsys.readouterr().out
+        assert "python -m dynconv patch DIR" in printed and "python -m dynconv detect train" in printed
+    assert command()[1] == printed
+
+
+def test_other_arguments_are_those_of_the_yolo_command(tmp_path):
+    (tmp_path / "yolov10n-mine.yaml").write_text(Path(yaml("yolov10n-dynamicconv-1")).read_text())
+    code, printed, said = command("detect", "train", "model=yolov10n-mine.yaml", "data=nowhere.yaml", cwd=tmp_path)
+    assert code != 0 and "nowhere.yaml" in said and "KeyError" not in said  # the model was built before the data set was looked for
+    code, printed, said = command("version", cwd=tmp_path)
+    assert code == 0 and edits.version(INSTALLED) in printed + said
+
+
+# --- the copy at work ------------------------------------------------------------------------------------------------
+
+
+def with_edits(whole, code, chosen=edits.ALL, **names):
+    edits.apply(whole, chosen, **names)
+    try:
+        return edits.run_with(whole, code)
+    finally:
+        edits.undo(whole)
+
+
+def test_the_copy_builds_what_the_registration_builds(whole):
+    """Same keys, same shapes, same outputs from the same weights."""
+    import torch
+
+    from dynconv import yolo
+
+    for name in ("yolov10n-dynamicconv-1", "yolov10n-c2f-dynamicconv"):
+        code = f"""
+import torch
+from ultralytics import YOLO
+torch.manual_seed(0)
+model = YOLO({yaml(name)!r}).model.eval()
+x = torch.rand(2, 3, 64, 64)
+with torch.no_grad():
+    torch.save((model.state_dict(), x, model(x)[0]), "pasted.pt")
+print(type(model.model[2]).__module__)
+"""
+        outcome = with_edits(whole, code)
+        assert outcome.error == "" and outcome.output in ("ultralytics.nn.modules.block", "ultralytics.nn.Addmodules.DynamicConv")
+        state, x, y = torch.load(whole / "pasted.pt")
+        ours = yolo.build(name).model.eval()
+        assert {key: value.shape for key, value in ours.state_dict().items()} == {key: value.shape for key, value in state.items()}
+        ours.load_state_dict(state)
+        with torch.no_grad():
+            torch.testing.assert_close(ours(x)[0], y, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("chosen, names, model, error", [
+    ((2, 3, 4), {}, "yolov10n-dynamicconv-1", "ModuleNotFoundError: No module named 'ultralytics.nn.Addmodules.DynamicConv'"),
+    ((1, 3, 4), {}, "yolov10n-dynamicconv-1", "ImportError: cannot import name 'C2f_DynamicConv' from 'ultralytics.nn.Addmodules'"),
+    ((1, 2, 4), {}, "yolov10n-dynamicconv-1", "NameError: name 'DynamicConv' is not defined"),
+    ((1, 2), {}, "yolov10n-dynamicconv-1", "KeyError: 'DynamicConv'"),
+    ((1, 2, 3), {}, "yolov10n-dynamicconv-1", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x16 and 128x4)"),
+    (edits.ALL, {"repeat": edits.MODULES}, "yolov10n-dynamicconv-1", "RuntimeError: Sizes of tensors must match"),
+])  # fmt: skip
+def test_what_each_omission_does(whole, chosen, names, model, error):
+    outcome = with_edits(whole, BUILD.format(names=[yaml(model)]), chosen, **names)
+    assert outcome.error.startswith(error)
+
+
+def test_the_silent_omission_is_caught_by_a_count(whole):
+    outcome = with_edits(whole, BUILD.format(names=[yaml("yolov10n-c2f-dynamicconv")]), repeat=())
+    assert outcome == edits.Outcome("3792868", "")
+
+
+def test_run_with_imports_that_tree_and_reports_what_failed(whole):
+    assert edits.run_with(whole, "import ultralytics; print(ultralytics.__file__)").output == str(whole / "ultralytics/__init__.py")
+    assert edits.run_with(whole, "print('x'); raise SystemExit(3)") == edits.Outcome("x", "exit code 3")
+    assert edits.run_with(whole, "import ultralytics; print(ultralytics.utils.ONLINE, 'dynconv' in __import__('sys').modules)").output == "False False"
