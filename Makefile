@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test lab serve bench strip repository constraints clean
+.PHONY: help env book test lab serve bench compat strip repository constraints clean
 PYTHON ?= python3
 PORT ?= 8000
 
@@ -37,6 +37,9 @@ serve:  ## show the built site at http://localhost:8000 (PORT=... for another po
 
 bench: env  ## time dynamic_conv2d beside its alternatives
 	python -m dynconv.benchmark
+
+compat: env  ## try the package with four versions of ultralytics from PyPI; renews book/compatibility.md
+	@python tools/compat.py
 
 strip: env  ## clear the outputs of the notebooks, as they are committed
 	jupyter nbconvert --log-level=WARN --clear-output --inplace notebooks/*.ipynb

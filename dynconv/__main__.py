@@ -56,8 +56,7 @@ def main(arguments: list[str]) -> int | None:
         return 0
     if arguments[0] == "patch":
         return patch(arguments[1:])
-    from . import yolo  # noqa: F401  (registers)
-    from ultralytics.cfg import entrypoint
+    from ultralytics.cfg import entrypoint  # importing this package has seen to it that our modules are registered now
 
     return entrypoint()  # reads sys.argv
 

@@ -86,7 +86,7 @@ class Edit:
         return "".join(difflib.unified_diff(old, new, name, f"b/ultralytics/{self.path}"))
 
     def _repr_markdown_(self) -> str:
-        return f"Edit {self.number}, {self.what}:\n\n```diff\n{self.diff}```"
+        return f"Edit {self.number}, `{self.path}`:\n\n```diff\n{self.diff}```"
 
 
 # --- what a caller does ----------------------------------------------------------------------------------------------

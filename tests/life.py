@@ -1,10 +1,11 @@
-"""What the tests of a model's life share: code in a new process, and a data set of eight tiny images."""
+"""What the tests of a model's life share: code in a new process, a data set of eight tiny images, a network's output."""
 
 import os
 import subprocess
 import sys
 
 import numpy as np
+import torch
 from PIL import Image
 
 ENVIRONMENT = {
@@ -15,21 +16,22 @@ ENVIRONMENT = {
 TINY = "data='data.yaml', imgsz=64, batch=4, workers=0, device='cpu', plots=False, exist_ok=True, project=__import__('os').getcwd()"
 
 
-def start_python(code, cwd, **environment):
-    """Start a new process that runs code, on its own with the environment given (a value None removes a variable)."""
+def start_python(code, cwd, *arguments, **environment):
+    """Start a new process that runs code (or, without code, `python` with arguments). A variable of value None is removed."""
     variables = {name: value for name, value in (os.environ | ENVIRONMENT | environment).items() if value is not None}
-    return subprocess.Popen([sys.executable, "-c", code], cwd=cwd, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command, pipe = [sys.executable, *(["-c", code] if code else arguments)], subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, env=variables, stdout=pipe, stderr=pipe, text=True)
 
 
-def run_python(code, cwd, **environment):
-    """Run code in a new process; its last printed line."""
-    process = start_python(code, cwd, **environment)
+def run_python(code, cwd, *arguments, **environment):
+    """The same, to its end; its last printed line."""
+    process = start_python(code, cwd, *arguments, **environment)
     try:
         out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 0, out[-1500:] + err[-1500:]
-    return out.strip().splitlines()[-1]
+    return (out.strip().splitlines() or [""])[-1]
 
 
 def make_data(folder):
@@ -43,3 +45,10 @@ def make_data(folder):
             (folder / "labels" / part / f"{i}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
     (folder / "data.yaml").write_text(f"path: {folder}\ntrain: images/train\nval: images/val\nnames: [thing]\n")
     return folder
+
+
+def output(model, x):
+    """What the model gives, without gradients: of a detection network the first of its outputs."""
+    with torch.no_grad():
+        y = model(x)
+    return y[0] if isinstance(y, (list, tuple)) else y

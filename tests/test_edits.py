@@ -155,6 +155,8 @@ def test_other_forms_of_the_file(tree, form):
     edits.apply(tree)
     (base,), (repeat,) = edits.find_collections(ast.parse(path.read_bytes()))
     assert [node.id for node in base.elts[:2]] == ["DynamicConv", "C2f_DynamicConv"] and repeat.elts[0].id == "C2f_DynamicConv"
+    if form in ("one line", "tuple", "not ASCII"):
+        assert path.read_bytes().count(b"\n") == text.count(b"\n") + 1  # the import; the names stand in the line
     if form == "crlf":
         assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
     edits.undo(tree)
@@ -248,6 +250,7 @@ def changed_module(tree):
     (names_half, edits.apply, edits.HalfPatched, "edit 4 .* is partly there"),
     (lambda tree: None, edits.undo, edits.NotPatched, "holds none of the four edits"),
     (foreign_folder, edits.apply, edits.HalfPatched, r"edit 2 .* is changed by hand.*git diff"),
+    (foreign_folder, lambda tree: edits.apply(tree, (3, 4)), edits.HalfPatched, "edit 2 .* is changed by hand"),
     (import_by_hand, edits.apply, edits.HalfPatched, "edit 3 .* is changed by hand"),
     (names_by_hand, edits.apply, edits.HalfPatched, "edit 4 .* is changed by hand"),
     (branch_by_hand, edits.undo, edits.HalfPatched, "edit 4 .* is changed by hand"),

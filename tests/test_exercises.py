@@ -10,11 +10,12 @@ from conftest import ROOT
 from torch import nn
 
 from dynconv import dynamic_conv2d, exercises
-from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05
+from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
 
 SOLUTIONS = {
     "1.1": chapter_01.mix_kernels, "1.2": chapter_01.conv_with_bias, "1.3": chapter_01.pointwise,
     "2.1": chapter_02.router, "2.2": chapter_02.sensitivity, "2.3": chapter_02.with_foreign_alpha,
+    "6.1": chapter_06.classes, "6.2": chapter_06.scdown_parameters, "6.3": chapter_06.extra_multiply_adds,
     "4.1": chapter_04.channels_before_last_conv, "4.2": chapter_04.merge, "4.3": chapter_04.extra_parameters,
     "3.1": chapter_03.parameter_ratio, "3.2": chapter_03.flop_ratio, "3.3": chapter_03.count_dynamic,
     "5.1": chapter_05.arguments, "5.2": chapter_05.wrong_rows, "5.3": chapter_05.add_to_base,
@@ -64,6 +65,16 @@ MISTAKES = [
     ("3.3", lambda layer, x, y: len(x) * ((y[0, 0].numel() + layer.num_experts) * layer.weight[0].numel() * layer.groups + layer.in_features * layer.num_experts), "groups"),
     ("3.3", lambda layer, x, y: chapter_03.count_dynamic(layer, x[:1], y[:1]), "one sample"),
     ("3.3", lambda layer, x, y: 7, "you say 7"),
+    ("6.1", lambda p, one, per: (p - one) / per, "how many more"),
+    ("6.1", lambda p, one, per: round((p - one) / per) + 1, "return None"),
+    ("6.1", lambda p, one, per: p // per, "you say"),
+    ("6.2", lambda c1, c2, k: c1 * c2 + c2 * c2 * k * k + 4 * c2, "within each channel"),
+    ("6.2", lambda c1, c2, k: c1 * c2 + c2 * k * k, "two BatchNorms are missing"),
+    ("6.2", lambda c1, c2, k: c1 * c2 + c2 * k * k + 2 * c2, "one behind each"),
+    ("6.2", lambda c1, c2, k: c1 * c2 + c1 * k * k + 4 * c2, "changed the channels already"),
+    ("6.3", lambda cin, cout, k, m: 2 * chapter_06.extra_multiply_adds(cin, cout, k, m), "in FLOPs"),
+    ("6.3", lambda cin, cout, k, m: m * cout * cin * k * k, "router's Linear"),
+    ("6.3", lambda cin, cout, k, m: (m - 1) * cout * cin * k * k, "not M − 1"),
     ("4.1", lambda c2, n, e: (1 + n) * int(c2 * e), "both halves"),
     ("4.1", lambda c2, n, e: n * int(c2 * e), "two halves of the split come along"),
     ("4.1", lambda c2, n, e: (2 + n) * c2, "not c2"),

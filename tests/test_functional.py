@@ -43,7 +43,7 @@ def gradients(y, leaves, seed):
 @pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 3), (3, 5)])
 def test_equals_the_definition_in_value_and_gradients(kernel_size, groups, bias):
-    options = itertools.product([1, 2, (2, 1)], [0, 1, (2, 1)], [1, 2, (1, 2)], [1, 3], [0, 1, 3])
+    options = itertools.product([1, 2, (3, 1)], [0, 1, (2, 1)], [1, 2, (1, 2)], [1, 3], [0, 1, 3])
     for stride, padding, dilation, experts, batch in options:
         x, weight, alpha, b = inputs(batch, experts, kernel_size, groups, bias)
         case = f"{stride=} {padding=} {dilation=} {experts=} {batch=}"
@@ -135,6 +135,15 @@ def test_non_contiguous_and_channels_last_inputs():
     expected = definition(x, weight, alpha, None, 1, 1, 1, 2)
     for layout in (x.to(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().transpose(2, 3), x.expand(3, -1, -1, -1)):
         torch.testing.assert_close(dynamic_conv2d(layout, weight, alpha, padding=1, groups=2), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_a_single_pixel_in_channels_last_strides():
+    """The gradient of a grouped float64 convolution of such an input fails in torch (2.14)."""
+    x, weight, alpha, _ = inputs(2, 2, (3, 3), 2, False, size=(1, 1))
+    pixel = x.as_strided(x.shape, (4, 1, 4, 4))
+    leaves, expected = (x, weight, alpha), definition(x, weight, alpha, None, 3, 1, 1, 2)
+    y = dynamic_conv2d(pixel, weight, alpha, None, 3, 1, 1, 2)
+    torch.testing.assert_close((y, *gradients(y, leaves, 1)), (expected, *gradients(expected, leaves, 1)), rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -234,6 +243,7 @@ BAD = {
     "mixed devices": (dict(alpha=torch.ones(2, 3, device="meta")), ValueError, r"alpha is on meta but x is on cpu: move one of them"),
     "mixed dtypes": (dict(x=torch.ones(2, 4, 6, 6, dtype=torch.float64)), TypeError, r"weight is torch.float32 but x is torch.float64"),
     "empty output": (dict(dilation=3), ValueError, r"output would be empty.*\(3, 3\).*\(6, 6\)"),
+    "empty output in one direction": (dict(x=torch.ones(2, 4, 6, 2)), ValueError, r"output would be empty.*\(6, 2\)"),
     "padding name": (dict(padding="full"), ValueError, r"unknown padding 'full'"),
     "padding negative": (dict(padding=-1), ValueError, r"padding must be at least 0, got -1"),
     "padding same with stride": (dict(padding="same", stride=2), ValueError, r"needs stride 1"),

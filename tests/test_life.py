@@ -1,21 +1,16 @@
-"""A model's life beyond building it: offline, with stock weights, loaded safely, resumed, exported, on many devices."""
+"""A model's life beyond building it: offline, loaded safely, killed and resumed, on more than one device."""
 
-import copy
 import os
-import re
 import signal
 import sys
 
-import onnxruntime
 import pytest
 import torch
-from life import TINY, make_data, run_python, start_python
+from life import TINY, make_data, output, run_python, start_python
 from torch import nn
-from ultralytics import YOLO
-from ultralytics.nn.modules import Conv
 
 import dynconv
-from dynconv import functional, offline, yolo
+from dynconv import offline, yolo
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +19,7 @@ def data(tmp_path_factory):
     return make_data(tmp_path_factory.mktemp("life"))
 
 
-# --- offline ---------------------------------------------------------------------------------------------------------
+# --- offline ----------------------------------------------------------------------------------------------------------
 
 # Writes down every question to a name server, every connection and every process that is started.
 SPY = "import sys; seen = []; sys.addaudithook(lambda e, a: e in ('socket.getaddrinfo', 'socket.connect', 'subprocess.Popen') and seen.append((e, str(a[:2])))); "
@@ -85,129 +80,7 @@ def test_a_download_is_refused_with_the_remedy_and_only_while_offline(monkeypatc
     assert downloads.is_url("https://example.org/Arial.ttf", check=True) and asked == ["https://example.org/Arial.ttf"]
 
 
-# --- upcycling -------------------------------------------------------------------------------------------------------
-
-
-def used_conv(*arguments):
-    """A Conv with BatchNorm statistics that matter."""
-    conv = Conv(*arguments).eval()
-    for tensor in (conv.bn.weight, conv.bn.bias, conv.bn.running_mean):
-        nn.init.uniform_(tensor, -1, 1)
-    nn.init.uniform_(conv.bn.running_var, 0.5, 2)
-    return conv
-
-
-def output(model, x):
-    with torch.no_grad():
-        y = model(x)
-    return y[0] if isinstance(y, (list, tuple)) else y
-
-
-def test_an_upcycled_layer_gives_the_stock_output_times_the_sum_of_alpha():
-    stock, x = nn.Conv2d(6, 8, 3, 2, 1, groups=2), torch.randn(5, 6, 9, 9)
-    for routing, normalise in (("sigmoid", False), ("softmax", False), ("softmax", True)):
-        layer = dynconv.DynamicConv(6, 8, 3, 2, groups=2, bias=True, num_experts=3, routing_activation=routing)
-        report = yolo.upcycle(layer, stock, normalise)
-        assert report.experts == {"cond_conv.weight": "weight", "cond_conv.bias": "bias"} and not report.unused
-        assert set(report.left_out) == {"routing.weight", "routing.bias"}
-        torch.testing.assert_close(output(layer, x), output(stock, x) * layer.alpha(x).sum(1)[:, None, None, None])
-        if routing == "softmax":
-            torch.testing.assert_close(output(layer, x), output(stock, x))
-
-
-@pytest.mark.parametrize("experts", [2, 4, 8])
-def test_sigmoid_starts_about_half_m_times_too_large_and_normalise_takes_it_back(experts):
-    stock, x = used_conv(8, 16, 3), torch.randn(4, 8, 12, 12)
-    errors = {}
-    for normalise in (False, True):
-        torch.manual_seed(0)
-        block = dynconv.DynamicConvBNAct(8, 16, 3, num_experts=experts).eval()
-        block.norm.eps = stock.bn.eps
-        report = yolo.upcycle(nn.ModuleDict({"0": block}), nn.ModuleDict({"0": stock}), normalise)
-        assert {stock for ours, stock in report.copied.items()} == {f"0.bn.{key}" for key in stock.bn.state_dict()} and not report.unused
-        factor = block.conv.alpha(x).sum(1).mean().item() * (2 / experts if normalise else 1)
-        assert factor == pytest.approx(1 if normalise else experts / 2, rel=0.15)
-        errors[normalise] = (output(block, x) - output(stock, x)).norm() / output(stock, x).norm()
-        with torch.no_grad():  # at zero logits the normalised block is the stock block
-            nn.init.zeros_(block.conv.routing.weight), nn.init.zeros_(block.conv.routing.bias)
-        if normalise:
-            torch.testing.assert_close(output(block, x), output(stock, x))
-    assert errors[True] < 0.25 and (experts == 2 or errors[False] > 2 * errors[True])
-
-
-def test_a_whole_network_starts_near_the_stock_one_with_normalise_only():
-    torch.manual_seed(0)
-    stock = YOLO("yolov10n.yaml")
-    for module in stock.model.modules():  # as after some training: BatchNorm knows the scale of its input
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-    stock.model.train()
-    with torch.no_grad():
-        for _ in range(2):
-            stock.model(torch.rand(2, 3, 64, 64))
-    stock.model.eval()
-    x = torch.rand(2, 3, 64, 64)
-    reference, difference = stock.model.model[:5](x), {}
-    for normalise in (False, True):
-        model = yolo.build("yolov10n-dynamicconv-1-bn-act")
-        report = yolo.upcycle(model, stock, normalise)
-        assert list(report.experts.values()) == ["model.1.conv.weight", "model.3.conv.weight", "model.17.conv.weight"]
-        assert len(report.copied) == 592 and not report.unused
-        assert set(report.left_out.values()) == {"a router, which stock does not have"}
-        y = output(model.model.eval().model[:5], x)
-        difference[normalise] = ((y - reference).norm() / reference.norm()).item()
-    assert difference[True] < 0.15 and difference[False] > 4 * difference[True], difference
-
-
-def test_the_report_says_what_stayed_and_why():
-    report = yolo.upcycle(yolo.build("yolov10n-dynamicconv-2", nc=3), YOLO("yolov10n.yaml").model.state_dict())
-    assert report.left_out["model.5.cond_conv.weight"] == "stock has no convolution there"  # a SCDown stood there
-    assert report.left_out["model.23.cv3.0.2.weight"].startswith("the shape differs")
-    assert report.unused["model.1.bn.weight"] == "the model has no place for it"
-    assert report.unused["model.23.cv3.0.2.weight"] == "the shape differs"
-    assert re.search(r"^3 stock tensors copied into every expert, \d+ copied as they are\n.*\nstay", str(report))
-    c2f = yolo.upcycle(yolo.build("yolov10n-c2f-dynamicconv"), YOLO("yolov10n.yaml"))
-    assert c2f.experts["model.2.m.0.cv2.cond_conv.weight"] == "model.2.m.0.cv2.conv.weight" and len(c2f.experts) == 9
-
-
-def test_training_begins_with_the_upcycled_weights(data):
-    """ultralytics builds the model anew when training begins, and would drop weights that it does not know of."""
-    code = (
-        "from ultralytics import YOLO; from dynconv import yolo; import torch; torch.manual_seed(1); "
-        "m = yolo.build('yolov10n-dynamicconv-1'); s = YOLO('yolov10n.yaml'); yolo.upcycle(m, s); seen = []; "
-        "w = s.model.model[1].conv.weight.flatten().clone(); "
-        "m.add_callback('on_train_start', lambda t: seen.append(torch.equal(t.model.model[1].cond_conv.weight[3], w))); "
-        f"m.train(epochs=1, name='upcycled', {TINY}); print(seen)"
-    )
-    assert run_python(code, data) == "[True]"
-
-
-FUSED = {"model.0.conv.weight": torch.zeros(16, 3, 3, 3), "model.0.conv.bias": torch.zeros(16)}
-
-
-@pytest.mark.parametrize("stock, error, message", [
-    ("yolov10n.pt", TypeError, "stock must be a YOLO or a torch.nn.Module or a state_dict, got str; for a file pass YOLO"),
-    ({"model": nn.Identity()}, TypeError, "stock must be a state_dict.*but has 'model': Identity; for a checkpoint"),
-    ({}, TypeError, "has no entries"),
-    (FUSED, ValueError, "stock is fused: it has no model.0.bn.weight"),
-    ({"layer.weight": torch.zeros(1)}, ValueError, "nothing in stock fits"),
-])  # fmt: skip
-def test_upcycle_refuses_and_leaves_the_model_unchanged(stock, error, message):
-    model = yolo.build("yolov10n-dynamicconv-1")
-    before = {key: value.clone() for key, value in model.model.state_dict().items()}
-    with pytest.raises(error, match=message):
-        yolo.upcycle(model, stock)
-    assert all(torch.equal(before[key], value) for key, value in model.model.state_dict().items()) and not model.ckpt
-
-
-def test_upcycle_needs_a_dynamic_model():
-    with pytest.raises(ValueError, match=r"no DynamicConv to upcycle \(Conv2d\).*model.load"):
-        yolo.upcycle(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1))
-    with pytest.raises(TypeError, match="model must be a YOLO or a torch.nn.Module, got int"):
-        yolo.upcycle(3, nn.Conv2d(1, 1, 1))
-
-
-# --- safe loading ----------------------------------------------------------------------------------------------------
+# --- safe loading -----------------------------------------------------------------------------------------------------
 
 # All five classes of the package in one network: a row of each.
 EVERY_CLASS = """
@@ -245,8 +118,7 @@ def test_classes_of_the_reader_can_be_allowed_too(monkeypatch):
     assert not allowed
 
 
-# --- killed and resumed, validated, predicted ------------------------------------------------------------------------
-
+# --- killed and resumed, validated, predicted -------------------------------------------------------------------------
 
 def test_a_run_killed_in_its_second_epoch_is_resumed_in_a_new_process(data):
     code = (
@@ -284,64 +156,50 @@ def test_a_batch_gets_one_kernel_per_image_in_a_whole_network():
     torch.testing.assert_close(output(model.model[:9], x), torch.cat([output(model.model[:9], x[i : i + 1]) for i in range(3)]))
 
 
-# --- export ----------------------------------------------------------------------------------------------------------
+# --- more than one device ---------------------------------------------------------------------------------------------
+
+MODEL = str(yolo.path("yolov10n-dynamicconv-1"))
 
 
-@pytest.mark.parametrize("options", [
-    dict(kernel_size=3), dict(kernel_size=3, stride=2, bias=True), dict(kernel_size=(1, 3), groups=2), dict(kernel_size=1),
-    dict(kernel_size=3, dilation=2, padding="same", bias=True, groups=4),
+@pytest.mark.parametrize("trainer, works", [
+    ("from ultralytics.models.yolo.detect import DetectionTrainer as Trainer", False),
+    ("from dynconv.yolo import DynamicConvTrainer as Trainer", True),
 ])  # fmt: skip
-def test_export_mode_computes_the_same_and_traces_for_any_batch_and_size(options):
-    layer, x = dynconv.DynamicConv(8, 12, **options).eval(), torch.randn(2, 8, 10, 11)
-    with dynconv.export_mode():
-        torch.testing.assert_close(output(layer, x), layer(x))
-        traced = torch.jit.trace(layer, x, check_trace=False)
-    sizes = [(1, 8, 10, 11), (5, 8, 10, 11)] + ([] if options.get("padding") == "same" else [(3, 8, 7, 16)])
-    for size in sizes:
-        x = torch.randn(size)
-        torch.testing.assert_close(output(traced, x), output(layer, x))
+def test_the_file_that_ultralytics_starts_on_each_gpu_runs_with_our_trainer(trainer, works, data, tmp_path):
+    """No GPU is needed to see what a rank sees: the generated file, run in a new process."""
+    code = (
+        f"{trainer}; import dynconv; from ultralytics.utils.dist import generate_ddp_file; "
+        f"print(generate_ddp_file(Trainer(overrides=dict(model={MODEL!r}, epochs=1, name='ddp', {TINY}))))"
+    )
+    file = run_python(code, data, YOLO_CONFIG_DIR=str(tmp_path))
+    if works:
+        run_python(None, data, file, YOLO_CONFIG_DIR=str(tmp_path))
+        assert (data / "ddp/weights/best.pt").exists()
+    else:
+        with pytest.raises(AssertionError, match="KeyError: 'DynamicConv'"):
+            run_python(None, data, file, YOLO_CONFIG_DIR=str(tmp_path))
 
 
-def test_export_mode_ends_with_its_block_also_after_an_error():
-    before = functional.choose_path
-    with pytest.raises(KeyError), dynconv.export_mode():
-        assert functional.choose_path is not before
-        raise KeyError
-    assert functional.choose_path is before
+def test_a_script_under_torchrun_builds_and_trains_in_both_ranks(data):
+    """On CPU ultralytics has no multi-device training: it opens no process group (so the script does), averages no
+    gradients, and ends, when a rank validates best.pt, asking for the current GPU (so the script leaves that out). What
+    is shown: in each rank the YAML builds, trains, and passes ultralytics' synchronisations after each epoch."""
+    (data / "script.py").write_text(
+        "import os; import torch.distributed as dist; dist.init_process_group('gloo')\n"
+        "import dynconv; from ultralytics import YOLO; from ultralytics.models.yolo.detect import DetectionTrainer\n"
+        "class Trainer(DetectionTrainer): final_eval = lambda self: None\n"
+        f"model = YOLO({MODEL!r}); model.train(trainer=Trainer, epochs=2, name='ranks', {TINY})\n"
+        "layer = type(model.trainer.model.model[1]).__name__\n"
+        "open(f'rank{os.environ[\"RANK\"]}.txt', 'w').write(f'{layer}, last epoch {model.trainer.epoch}')\n"
+    )
+    run_python(None, data, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "script.py")
+    for rank in (0, 1):
+        assert (data / f"rank{rank}.txt").read_text() == "DynamicConv, last epoch 1"
 
 
-def exported(format, model, **options):
-    """A function that runs the exported file."""
-    file = model.export(format=format, imgsz=64, **options)
-    if format == "torchscript":
-        return torch.jit.load(file)
-    session = onnxruntime.InferenceSession(file)
-    return lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
+def test_the_trainer_is_the_stock_one_defined_where_importing_registers():
+    from ultralytics.models.yolo.detect import DetectionTrainer
 
-
-@pytest.mark.parametrize("format, name, simplify", [
-    ("onnx", "yolov10n-dynamicconv-2-bn-act", {"simplify": True}),
-    ("onnx", "yolov10n-c2f-dynamicconv", {"simplify": False}),
-    ("torchscript", "yolov10n-dynamicconv-1", {}),
-])  # fmt: skip
-def test_an_exported_network_takes_any_batch_and_gives_what_torch_gives(format, name, simplify, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    model = yolo.build(name)
-    reference = copy.deepcopy(model.model).eval().fuse(verbose=False)
-    with dynconv.export_mode():
-        run = exported(format, model, dynamic=True, **simplify)
-    for size in [(1, 3, 64, 64), (2, 3, 64, 64), (5, 3, 64, 64)] + [(2, 3, 96, 64)] * (format == "onnx"):
-        x = torch.rand(size)
-        torch.testing.assert_close(run(x), output(reference, x), rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("format", ["onnx", "torchscript"])
-def test_a_fixed_batch_needs_no_export_mode_and_refuses_another_batch(format, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for batch in (1, 3):
-        model = yolo.build("yolov10n-dynamicconv-1")
-        reference, x = copy.deepcopy(model.model).eval().fuse(verbose=False), torch.rand(batch, 3, 64, 64)
-        run = exported(format, model, batch=batch)
-        torch.testing.assert_close(run(x), output(reference, x), rtol=1e-3, atol=1e-3)
-        with pytest.raises(Exception, match="(?i)got: 2|invalid|size|shape|weight"):
-            run(torch.rand(2, 3, 64, 64))
+    assert issubclass(yolo.DynamicConvTrainer, DetectionTrainer) and yolo.DynamicConvTrainer.__module__ == "dynconv.yolo.trainer"
+    with pytest.raises(AttributeError, match="no attribute 'Trainer'"):
+        yolo.Trainer

@@ -1,4 +1,4 @@
-"""Dynamic convolution (ParameterNet, CVPR 2024, arXiv 2306.14525) for ultralytics: the layer, a bottleneck, a C2f."""
+"""DynamicConv (ParameterNet, arXiv 2306.14525), a bottleneck and a C2f."""
 
 import torch
 from timm.layers import CondConv2d
@@ -8,15 +8,19 @@ from ultralytics.nn.modules import C2f, Conv
 
 
 class DynamicConv(nn.Module):
-    def __init__(self, in_features, out_features, kernel_size=1, stride=1, padding="", dilation=1, groups=1, bias=False, num_experts=4):
+    def __init__(
+        self, in_features, out_features, kernel_size=1, stride=1,
+        padding="", dilation=1, groups=1, bias=False, num_experts=4,
+    ):
         super().__init__()
         self.routing = nn.Linear(in_features, num_experts)
         self.cond_conv = CondConv2d(
-            in_features, out_features, kernel_size, stride, padding, dilation, groups, bias, num_experts
+            in_features, out_features, kernel_size, stride,
+            padding, dilation, groups, bias, num_experts,
         )
 
     def forward(self, x):
-        alpha = torch.sigmoid(self.routing(x.mean((2, 3))))  # (B, Cin) -> (B, M)
+        alpha = torch.sigmoid(self.routing(x.mean((2, 3))))  # (B, M)
         return self.cond_conv(x, alpha)
 
 
@@ -36,5 +40,7 @@ class Bottleneck_DynamicConv(nn.Module):
 class C2f_DynamicConv(C2f):
     def __init__(self, c1, c2, n=1, shortcut=False, g=1, e=0.5):
         super().__init__(c1, c2, n, shortcut, g, e)
-        blocks = (Bottleneck_DynamicConv(self.c, self.c, shortcut, g, e=1.0) for _ in range(n))
-        self.m = nn.ModuleList(blocks)
+        self.m = nn.ModuleList(
+            Bottleneck_DynamicConv(self.c, self.c, shortcut, g, e=1.0)
+            for _ in range(n)
+        )

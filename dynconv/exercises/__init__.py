@@ -6,10 +6,11 @@ solutions live apart, in `solutions/`, so that a teacher can leave them out.
 
 from __future__ import annotations
 
-from . import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05
+from . import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
 from ._checking import NotAttempted, Wrong
 
-EXERCISES = {**chapter_01.EXERCISES, **chapter_02.EXERCISES, **chapter_03.EXERCISES, **chapter_04.EXERCISES, **chapter_05.EXERCISES}
+_CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06)
+EXERCISES = {number: check for chapter in _CHAPTERS for number, check in chapter.EXERCISES.items()}
 
 
 def grade(number: str, answer) -> tuple[str, str]:

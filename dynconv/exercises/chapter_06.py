@@ -38,7 +38,7 @@ def scdown_parameters(answer) -> str:
             raise Wrong("the two BatchNorms are missing: two numbers per channel each.")
         if got == pointwise + depthwise + 2 * c2:
             raise Wrong("there are two BatchNorms, one behind each convolution.")
-        if got == pointwise + c1 * k * k + norms or got == pointwise + c1 * k * k + 4 * c1:
+        if c1 != c2 and got in (pointwise + c1 * k * k + norms, pointwise + c1 * k * k + 4 * c1):
             raise Wrong("the first convolution has changed the channels already: the second works on c2 of them.")
         if got != pointwise + depthwise + norms:
             raise Wrong(f"for c1={c1}, c2={c2}, k={k} the block has {pointwise + depthwise + norms} parameters, you say {got:g}.")

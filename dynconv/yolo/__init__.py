@@ -7,15 +7,26 @@ from . import registration
 from .. import offline
 from ..layers import DynamicConv
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
+from .flops import repair_flops
 from .registration import UnknownModuleError, UnsupportedUltralytics, is_active, register, registered, unregister
 from .safe_load import allow_safe_load
 from .upcycling import Upcycled, upcycle
 from .zoo import build, models, path
 
 __all__ = [
-    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct", "UnknownModuleError", "UnsupportedUltralytics", "Upcycled",
-    "allow_safe_load", "build", "is_active", "models", "path", "register", "register_all", "registered", "unregister", "upcycle",
+    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct", "DynamicConvTrainer", "UnknownModuleError",
+    "UnsupportedUltralytics", "Upcycled",
+    "allow_safe_load", "build", "is_active", "models", "path", "register", "register_all", "registered", "repair_flops", "unregister",
+    "upcycle",
 ]  # fmt: skip
+
+
+def __getattr__(name: str):
+    if name == "DynamicConvTrainer":  # the trainers of ultralytics are imported after this package
+        from .trainer import DynamicConvTrainer
+
+        return DynamicConvTrainer
+    raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
 
 
 _MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv)

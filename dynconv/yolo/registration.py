@@ -22,6 +22,8 @@ import torch.nn
 import ultralytics
 from ultralytics.nn import tasks
 
+from ..edits import find_collections
+
 TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
 _LOCK = threading.RLock()
 _registered: dict[str, bool] = {}  # name in a YAML -> whether it takes a repeat count
@@ -198,15 +200,7 @@ def _splice(function: FunctionType) -> FunctionType:
         ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)  # tracebacks show the real lines
     except (OSError, TypeError, SyntaxError) as error:
         raise _unsupported(f"the source of parse_model cannot be read ({error})") from error
-    found = {"dynconv_base": [], "dynconv_repeat": []}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Set, ast.Tuple, ast.List)):
-            names = {element.id for element in node.elts if isinstance(element, ast.Name)}
-            # By content, not by place: only the first collection has Conv, only the second has repeating blocks without it.
-            if {"Conv", "C2f", "Bottleneck"} <= names:
-                found["dynconv_base"].append(node)
-            elif {"C2f", "C3", "BottleneckCSP"} <= names and "Conv" not in names:
-                found["dynconv_repeat"].append(node)
+    found = dict(zip(("dynconv_base", "dynconv_repeat"), find_collections(tree)))
     if any(len(nodes) != 1 for nodes in found.values()):
         counts = " and ".join(f"{len(nodes)} for {name}" for name, nodes in found.items())
         raise _unsupported(f"parse_model has {counts} of the collections of classes, expected one of each")
