@@ -43,6 +43,14 @@ def test_rectangles_and_explicit_channels():
     assert dynconv.cost(nn.Identity(), 8, channels=3).flops == 0
 
 
+def test_precision_device_and_training_mode_do_not_matter():
+    layer = DynamicConv(3, 4, 3)
+    expected = dynconv.cost(layer, 8)[:3]
+    assert dynconv.cost(layer.double(), 8)[:3] == dynconv.cost(layer.to("meta"), 8)[:3] == expected
+    one_pixel = nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4)).train()  # a BatchNorm that trains refuses a single value
+    assert dynconv.cost(one_pixel, 8).flops == 2 * 4 * 3 * 64
+
+
 @pytest.mark.parametrize("arguments, error, message", [
     ((3,), TypeError, "must be a torch.nn.Module .* got int"),
     ((nn.Conv2d(3, 4, 1), 0), ValueError, "imgsz must be at least 1, got 0"),
