@@ -107,6 +107,7 @@ def by_single(x, kernels, biases, stride, padding, dilation, groups):
     def one(mixed):
         if torch.jit.is_tracing():
             return mixed.squeeze(0)  # the traced graph will refuse a larger batch; with [0] all would get the first kernel
+        # not squeeze here: with it inductor (2.14) fails at B = 1 once the image size varies
         return mixed[0] if len(mixed) else mixed.sum(0)
 
     return F.conv2d(x, one(kernels), None if biases is None else one(biases), stride, padding, dilation, groups)

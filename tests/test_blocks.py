@@ -15,6 +15,14 @@ def test_bottleneck_is_conv_then_dynamic_conv_with_residual(c1, c2, shortcut, ad
     torch.testing.assert_close(block(x), x + inner if added else inner)
 
 
+def test_groups_kernel_sizes_and_width_reach_their_layer():
+    block = Bottleneck_DynamicConv(8, 16, g=2, k=(1, 3), e=0.25)
+    assert (block.cv1.conv.kernel_size, block.cv1.conv.out_channels, block.cv1.conv.groups) == ((1, 1), 4, 1)
+    assert (block.cv2.kernel_size, block.cv2.in_features, block.cv2.out_features, block.cv2.groups) == ((3, 3), 4, 16, 2)
+    c2f = C2f_DynamicConv(8, 16, 2, g=4, e=0.25)
+    assert [(m.cv1.conv.in_channels, m.cv2.in_features, m.cv2.kernel_size, m.cv2.groups) for m in c2f.m] == [(4, 4, (3, 3), 4)] * 2
+
+
 def test_c2f_keeps_the_shape_the_keys_and_the_fusion_of_the_original():
     ours, theirs, x = C2f_DynamicConv(8, 16, 2, True).eval(), C2f(8, 16, 2, True).eval(), torch.randn(2, 8, 9, 7)
     assert [type(m) for m in ours.m] == [Bottleneck_DynamicConv] * 2
