@@ -138,3 +138,8 @@ def test_runs_the_same_code_everywhere(path):
     """A chapter never asks whether it is being tested; sizes come from the device."""
     found = re.search(r"\bCI\b|GITHUB_ACTIONS|PYTEST_CURRENT_TEST", code(path))
     assert not found, f"the chapter asks where it runs: {found[0]}"
+
+
+def test_stands_in_the_table_of_contents_in_its_place(path):
+    listed = re.findall(r"file: notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    assert listed == [chapter.stem for chapter in CHAPTERS]
