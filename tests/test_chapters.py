@@ -143,3 +143,9 @@ def test_runs_the_same_code_everywhere(path):
 def test_stands_in_the_table_of_contents_in_its_place(path):
     listed = re.findall(r"file: notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     assert listed == [chapter.stem for chapter in CHAPTERS]
+
+
+def test_the_teachers_page_sums_the_minutes_of_the_exercises(path):
+    minutes = sum(int(found) for found in re.findall(r"^\*Difficulty: .*?(\d+) min", markdown(path), re.MULTILINE))
+    row = re.search(rf"^.*notebooks/{path.name}.*$", (ROOT / "book/teachers.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert row and row[0].split("|")[3].strip() == f"{minutes} min", f"the exercises take {minutes} min: write that in book/teachers.md"
