@@ -1,0 +1,49 @@
+"""The recorded experiment of chapter 7: up to five models, two data sets, five seeds. `python -m dynconv.experiment` repeats it.
+
+It takes an hour or two on one core. What was finished is kept in `runs/`, so it can be stopped and started again. The
+results go into one JSON file, `book/data/experiment.json` in the book's repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from . import offline, training
+from .scenes import make
+
+SEEDS = range(5)
+MODELS = ("yolov10n", "yolov10n-dynamicconv-1", "yolov10n-dynamicconv-2", "yolov10n-dynamicconv-2-bn-act")
+# The CPU preset, trained longer: twice as long on the shapes, and on the harder digits longer and with more images.
+PARTS = {
+    "shapes": ((*MODELS, "yolov10n-dynamicconv-1-bn-act"), {"train": 300, "val": 400}, {"epochs": 8}),
+    "digits": (MODELS, {"train": 400, "val": 400}, {"epochs": 10}),
+}
+
+
+def run(folder: Path, file: Path) -> None:
+    """Train what is missing in `folder`, seed after seed, and write all that is finished to `file` after each run."""
+    preset = training.preset("cpu")
+    finished = []
+    for seed in SEEDS:
+        for objects, (models, scenes, settings) in PARTS.items():
+            data = make(folder / "datasets", **preset.scenes | scenes | {"objects": objects})
+            for model in models:
+                finished.append(training.train(model, data, preset.settings | settings, seed=seed, folder=folder))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(json.dumps([plain(one) for one in finished], indent=1) + "\n", encoding="utf-8")
+
+
+def plain(one: training.Run) -> dict:
+    """A run without what belongs to the machine that made it: where its folder is."""
+    return {name: value for name, value in vars(one).items() if name != "folder"}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=Path("runs"), help="where the runs are kept (default: %(default)s)")
+    parser.add_argument("--file", type=Path, default=Path("book/data/experiment.json"), help="where the results go (default: %(default)s)")
+    arguments = parser.parse_args()
+    offline.stay_offline()
+    run(arguments.folder, arguments.file)

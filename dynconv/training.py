@@ -1,0 +1,319 @@
+"""Short training runs with ultralytics: settings by name, one line per epoch, plain results beside each run.
+
+A run is a folder named by what goes into it: the model, the data, the settings and the seed. So a run that is there is not
+repeated, one that was stopped is continued, and no run can overwrite another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import difflib
+import errno
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+import zipfile
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from .dataset import check_dataset
+
+_SHARED = dict(
+    optimizer="AdamW", lr0=2e-3, lrf=0.05, warmup_epochs=1.0, weight_decay=5e-4, pretrained=False,
+    mosaic=0.0, close_mosaic=0, hsv_h=0.0, hsv_s=0.0, hsv_v=0.0, translate=0.0, scale=0.0, erasing=0.0, fliplr=0.5, flipud=0.0,
+    plots=False, deterministic=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that belong together. Prints itself with its reasons.
+
+    `settings` are ultralytics' training arguments, `scenes` the arguments of `scenes.make` that go with them, `why` has
+    a reason for each choice that is not ultralytics' default.
+    """
+
+    name: str
+    settings: dict
+    scenes: dict
+    why: dict[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"preset {self.name!r}"]
+        for names, reason in self.why.items():
+            chosen = ", ".join(f"{name}={(self.settings | self.scenes)[name]}" for name in names.split())
+            lines.append(f"  {chosen}: {reason}")
+        return "\n".join(lines)
+
+
+_WHY_SHARED = {
+    "optimizer lr0": "named, because the default 'auto' chooses one by the length of the run and ignores lr0",
+    "mosaic hsv_v": "no mosaic and no change of brightness, which would blur the four lights",
+    "plots": "plots would ask for a font from the network",
+}
+PRESETS = {
+    "cpu": Preset(
+        "cpu",
+        _SHARED | dict(epochs=4, imgsz=96, batch=8, nbs=8, workers=0, device="cpu", amp=False),
+        dict(objects="shapes", train=300, val=400, size=96),
+        {
+            "epochs imgsz batch": "small images and small batches, hence many steps: most is learned per minute of a laptop",
+            "nbs": "a step of the optimiser after each batch; the default of 64 would collect eight batches for one step",
+            **_WHY_SHARED,
+            "workers amp": "no loader processes for images this small; mixed precision is for GPUs",
+        },
+    ),
+    "gpu": Preset(
+        "gpu",
+        _SHARED | dict(epochs=30, imgsz=160, batch=32, nbs=32, workers=2, device="0", amp=True),
+        dict(objects="shapes", train=4000, val=1000, size=160),
+        {
+            "epochs imgsz batch": "larger and longer; stated, not measured: no GPU was at hand",
+            "train val": "ten times the images, and a validation set large enough to see small differences",
+            "nbs": "a step of the optimiser after each batch",
+            **_WHY_SHARED,
+            "amp": "mixed precision; set it to False if the loss becomes NaN",
+        },
+    ),
+    "posts": Preset(
+        "posts",
+        dict(optimizer="SGD", epochs=150, imgsz=640, batch=4, close_mosaic=10, workers=0, amp=True, single_cls=False, device="0", pretrained=False, plots=False),
+        dict(objects="shapes", train=400, val=400, size=96),
+        {
+            "optimizer epochs imgsz batch close_mosaic workers single_cls device": "as the posts have them",
+            "amp": "on; the posts say to turn it off if the loss is NaN",
+            "plots": "plots would ask for a font from the network",
+        },
+    ),
+}  # fmt: skip
+
+
+def preset(name: str | None = None) -> Preset:
+    """The settings called `name` ('cpu', 'gpu', 'posts'), or those that fit this machine; says which, and why.
+
+    Raises:
+        ValueError: there is no preset of that name.
+    """
+    chosen = name or ("gpu" if torch.cuda.is_available() else "cpu")
+    if chosen not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}: expected one of {tuple(PRESETS)}, or None to choose by the device")
+    return PRESETS[chosen]
+
+
+class DivergedError(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+@dataclass
+class Run:
+    """What a training run leaves: plain numbers, saved as `run.json` in its folder."""
+
+    model: str
+    seed: int
+    folder: str
+    settings: dict
+    data: dict  # name, classes, images of each split, digest
+    parameters: int
+    curves: dict[str, list[float]]  # one value per epoch: 'epoch', 'mAP50', 'mAP50-95', 'box loss', 'class loss'
+    seconds: float  # by the clock: training and validation of all epochs
+    versions: dict[str, str]
+
+    @property
+    def mAP50(self) -> float:
+        """At the end of the last epoch. (best.pt is the epoch that did best on the same images: a flattering choice.)"""
+        return self.curves["mAP50"][-1]
+
+    @property
+    def weights(self) -> Path:
+        """The network at the end of the last epoch."""
+        return Path(self.folder) / "weights/last.pt"
+
+
+def train(model: str | os.PathLike, data, settings: Preset | dict | None = None, *, seed: int = 0, folder: str | os.PathLike = "runs", quiet: bool = False) -> Run:
+    """Train one model, or find that it was done, or continue it where it was stopped.
+
+    Args:
+        model: a name of `yolo.models()` or 'yolov10n' and the like, or the path of a model YAML or of weights (.pt).
+        data: `Scenes`, the path of a data YAML, or the name of one that ultralytics knows, such as 'coco8'.
+        settings: a preset, or ultralytics' training arguments; without it, `preset()`.
+        seed: of the fresh weights and the augmentation. (The order of the images is the same for all seeds in ultralytics.)
+        folder: where runs are kept, on Colab for instance a folder of your Drive.
+        quiet: print nothing.
+
+    Returns:
+        The run; also in `run.json` of its folder, beside results.csv and the weights.
+
+    Raises:
+        DataError: the data cannot be trained with; said before anything starts.
+        DivergedError: the loss became NaN or infinite. The epochs before stay on disk.
+        ValueError: unknown model, or settings that follow from the other arguments.
+        SyntaxError: ultralytics does not know a setting.
+        ConnectionError: the data or the weights must be downloaded and there is no network.
+        OSError: the disk is full. What was finished stays as it is; a call with the same arguments continues.
+    """
+    settings = dict(preset().settings if settings is None else settings.settings if isinstance(settings, Preset) else settings)
+    taken = sorted({"data", "project", "name", "exist_ok", "resume", "seed", "model", "save_dir", "trainer"} & settings.keys())
+    if taken:
+        raise ValueError(f"settings must not hold {', '.join(taken)}: train sets it from its other arguments")
+    from ultralytics import YOLO
+
+    from .yolo import DynamicConvTrainer
+
+    source, label, content = _find_model(model)
+    dataset = check_dataset(data)
+    identity = json.dumps([content, dataset.digest, settings, seed], sort_keys=True, default=str)
+    place = Path(folder).expanduser().resolve() / f"{label}-seed{seed}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    say = (lambda text: None) if quiet else functools.partial(print, flush=True)
+    if (place / "run.json").exists():
+        run = load_run(place)
+        say(f"{label}, seed {seed}: was done before, mAP50 {run.mAP50:.3f}")
+        return run
+
+    last = place / "weights/last.pt"
+    epoch = _last_epoch(last)
+    if epoch is None:
+        shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued
+    finished = epoch is not None and epoch + 1 in (0, settings["epochs"])  # ultralytics writes −1 into a finished checkpoint
+    with _only_warnings():
+        if not finished:
+            network = YOLO(last if epoch is not None else source, task="detect")
+            for event, callback in _callbacks(f"{label}, seed {seed}", say).items():
+                network.add_callback(event, callback)
+            try:
+                if epoch is None:
+                    network.train(
+                        data=str(dataset.yaml), project=str(place.parent), name=place.name, exist_ok=True, seed=seed, verbose=False,
+                        trainer=DynamicConvTrainer, **settings,
+                    )  # fmt: skip
+                else:
+                    say(f"{label}, seed {seed}: continued after epoch {epoch + 1}")
+                    network.train(resume=True, data=str(dataset.yaml), save_dir=str(place), trainer=DynamicConvTrainer)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise OSError(errno.ENOSPC, "the disk is full; free some space and call train again, it continues. Written was", str(place)) from error
+                raise
+        curves = read_results(place / "results.csv")
+        run = Run(
+            model=label, seed=seed, folder=str(place), settings=settings, data=dataset.summary(),
+            parameters=sum(p.numel() for p in YOLO(last).model.parameters()), curves=curves, seconds=sum(curves["seconds"]), versions=versions(),
+        )  # fmt: skip
+    draft = place / "run.json.part"
+    draft.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
+    draft.replace(place / "run.json")
+    return run
+
+
+def load_run(folder: str | os.PathLike) -> Run:
+    """The run that `train` has left in a folder, also if the folder was moved.
+
+    Raises:
+        FileNotFoundError: there is no finished run.
+    """
+    folder = Path(folder)
+    return Run(**json.loads((folder / "run.json").read_text(encoding="utf-8")) | {"folder": str(folder)})
+
+
+CURVES = {
+    "epoch": "epoch", "box loss": "train/box_loss", "class loss": "train/cls_loss",
+    "mAP50": "metrics/mAP50(B)", "mAP50-95": "metrics/mAP50-95(B)",
+}  # fmt: skip
+
+
+def read_results(file: str | os.PathLike) -> dict[str, list[float]]:
+    """The curves in ultralytics' results.csv, under short names, and the seconds of each epoch.
+
+    A run that was continued can hold an epoch twice, of which the second counts; its clock starts at 0 again.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    with open(file, encoding="utf-8", newline="") as lines:
+        rows = [{name.strip(): float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+    clock = 0.0
+    for row in rows:
+        row["seconds"] = row["time"] - clock if row["time"] > clock else row["time"]
+        clock = row["time"]
+    rows = list({row["epoch"]: row for row in rows}.values())
+    return {name: [row[column] for row in rows] for name, column in (CURVES | {"seconds": "seconds"}).items()}
+
+
+def versions() -> dict[str, str]:
+    """What the numbers of a run depend on besides its settings."""
+    packages = {name: version(name) for name in ("dynconv", "torch", "ultralytics")}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    return packages | {"device": device}
+
+
+# --- parts of a run --------------------------------------------------------------------------------------------------
+
+
+def _find_model(model: str | os.PathLike) -> tuple[str, str, str]:
+    """What ultralytics is to load, a short name for it, and a digest of what it says."""
+    from ultralytics.nn.tasks import yaml_model_load
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    from . import yolo
+
+    name = str(model)
+    if name in yolo.models():
+        source = str(yolo.path(name))
+    elif Path(name).suffix == ".pt":
+        source = str(attempt_download_asset(name))
+        return source, Path(name).stem, hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    else:
+        source = name if Path(name).suffix in (".yaml", ".yml") else f"{name}.yaml"
+    try:
+        content = {key: value for key, value in yaml_model_load(source).items() if key != "yaml_file"}
+    except FileNotFoundError as error:
+        close = difflib.get_close_matches(Path(name).stem, [*yolo.models(), "yolov10n", "yolo11n", "yolov8n"], 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"no model is called {name!r}{hint} Expected a name of dynconv.yolo.models(), or the path of a YAML or .pt file") from error
+    return source, Path(name).stem, json.dumps(content, sort_keys=True, default=str)
+
+
+def _last_epoch(checkpoint: Path) -> int | None:
+    """The epoch after which a checkpoint was written, from 0; −1 if it is a finished one, None if there is no whole one."""
+    if not zipfile.is_zipfile(checkpoint):  # also false for one that was cut off
+        return None
+    return torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]
+
+
+def _callbacks(name: str, say) -> dict:
+    def stop_if_diverged(trainer):
+        if not torch.isfinite(trainer.loss):
+            raise DivergedError(
+                f"{name}: the loss became {float(trainer.loss)} in epoch {trainer.epoch + 1}. Try, one at a time: amp=False, if it "
+                f"is on (here {trainer.args.amp}); a smaller lr0 (here {trainer.args.lr0}); a BatchNorm after each dynamic layer "
+                "(the models '…-bn-act'); and look for broken labels"
+            )
+
+    def say_epoch(trainer):
+        if trainer.epoch < trainer.epochs:  # ultralytics calls this once more at the end, for best.pt
+            loss = sum(float(value) for value in _values(trainer.tloss))
+            score = trainer.metrics.get("metrics/mAP50(B)", float("nan"))
+            say(f"{name}: epoch {trainer.epoch + 1}/{trainer.epochs}, loss {loss:.2f}, mAP50 {score:.3f}, {trainer.epoch_time:.0f} s")
+
+    return {"on_train_batch_end": stop_if_diverged, "on_fit_epoch_end": say_epoch}
+
+
+def _values(losses):
+    return losses.values() if isinstance(losses, dict) else losses  # a tensor in older versions of ultralytics
+
+
+@contextlib.contextmanager
+def _only_warnings():
+    """ultralytics prints some hundred lines about a run, and a bar per epoch: only its warnings are let through."""
+    logger = logging.getLogger("ultralytics")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
