@@ -1,20 +1,27 @@
-"""`python -m dynconv.benchmark`: DynamicConv beside a static convolution, timm's CondConv2d and the M convolutions of the formula.
+"""Measured cost: the time of a layer beside its alternatives, and the peak memory of any computation.
 
-One thread, one process, the contestants in turn within each repetition, medians of the ratios to the static convolution.
-Time is the CPU time of this process, so another program on the machine disturbs it less.
+`python -m dynconv.benchmark` times DynamicConv beside a static convolution, timm's CondConv2d and the M convolutions of
+the formula: one thread, one process, the contestants in turn within each repetition, medians of the ratios to the static
+convolution. Time is the CPU time of this process, so another program on the machine disturbs it less.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
+import os
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from .layers import DynamicConv
 
@@ -119,8 +126,50 @@ def ratios(shape: Shape, run: Callable = forward, repetitions: int = 15, num_exp
     return {name: statistics.median(t / s for t, s in zip(times, seconds["static"])) for name, times in seconds.items()}
 
 
+def peak_memory(function: Callable[[], object], device: str | torch.device = "cpu") -> int:
+    """The most bytes of tensors that torch held at once while function() ran, beyond what was held when it began.
+
+    On CPU torch's profiler lists every block that torch takes and gives back, and the peak of their running sum is
+    returned; a block that was there before counts as held until the end, even if function() frees it. On CUDA it is
+    `torch.cuda.max_memory_allocated` less what was allocated at the start.
+
+    Not seen: what libraries take for themselves (scratch of oneDNN, cuDNN's workspace outside torch's allocator), blocks
+    that torch keeps in reserve, Python, the program itself. So it is less than what the operating system shows, but it
+    is the same number in each run.
+
+    Args:
+        function: what to measure, called once without arguments; for a training step `lambda: step(model, x)`.
+        device: where its tensors live, 'cpu' or a CUDA device.
+
+    Raises:
+        TypeError: function cannot be called.
+        ValueError: another kind of device.
+    """
+    if not callable(function):
+        raise TypeError(f"function must be callable without arguments, as `lambda: model(x)` is, got {type(function).__name__}")
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        function()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    if device.type != "cpu":
+        raise ValueError(f"peak_memory knows 'cpu' and 'cuda', got device {str(device)!r}")
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # or the profiler writes to stderr when it starts and stops, past Python
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        function()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder, "trace.json")
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_bytes())["traceEvents"]
+    blocks = sorted((e for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0), key=lambda e: e["ts"])  # 0: CPU
+    return max(itertools.accumulate((e["args"]["Bytes"] for e in blocks), initial=0))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m dynconv.benchmark", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m dynconv.benchmark", description="Times DynamicConv beside its alternatives.")
     parser.add_argument("--repetitions", type=int, default=15, help="rounds per row (default 15)")
     parser.add_argument("--num-experts", type=int, default=4, help="M, kernels per layer (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads for torch (default 1)")

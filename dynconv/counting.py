@@ -15,6 +15,7 @@ class Cost(NamedTuple):
     """The cost of one forward pass for one image. One multiply-add is two FLOPs."""
 
     layers: int  # modules without submodules: what ultralytics calls layers
+    modules: int  # all modules, containers and the network itself too: what older versions of ultralytics called layers
     parameters: int
     flops: int  # convolutions and matrix products, by torch.utils.flop_counter.FlopCounterMode
     printed_gflops: float  # what ultralytics would print after '... parameters,' (0.0: it could not tell)
@@ -26,7 +27,7 @@ class Cost(NamedTuple):
 
 
 def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | None = None) -> Cost:
-    """Count layers, parameters and FLOPs of a model or a single layer, for one image.
+    """Count layers, modules, parameters and FLOPs of a model or a single layer, for one image.
 
     Args:
         model: any module that takes (1, channels, height, width), or ultralytics' YOLO object.
@@ -62,6 +63,7 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
         model(image)
     return Cost(
         layers=sum(not list(m.children()) for m in model.modules()),
+        modules=len(list(model.modules())),
         parameters=sum(p.numel() for p in model.parameters()),
         flops=counter.get_total_flops(),
         printed_gflops=_printed_gflops(model, image),

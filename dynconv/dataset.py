@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from . import offline
 from .scenes import SPLITS, Scenes
 
 
@@ -32,6 +35,10 @@ class Dataset:
         return {"name": self.name, "classes": list(self.classes), "images": counts, "digest": self.digest}
 
 
+# What ultralytics' check raises if a data YAML is not there, is none, or does not hold what it should, in its several versions.
+_UNREADABLE = (FileNotFoundError, SyntaxError, TypeError, ValueError, KeyError, AttributeError, AssertionError, yaml.YAMLError)
+
+
 def check_dataset(data: Scenes | str | os.PathLike) -> Dataset:
     """Look at every label of a data set.
 
@@ -47,27 +54,30 @@ def check_dataset(data: Scenes | str | os.PathLike) -> Dataset:
     """
     from ultralytics.data.utils import IMG_FORMATS, check_det_dataset, img2label_paths, verify_image_label
 
+    offline.guard_downloads()
     source = data.yaml if isinstance(data, Scenes) else data
     try:
         with contextlib.redirect_stdout(None):
             facts = check_det_dataset(str(source))
     except ConnectionError as error:
         raise ConnectionError(f"the data set {source} is not on this machine and could not be downloaded: {error}") from error
-    except (FileNotFoundError, SyntaxError, TypeError) as error:
-        raise DataError(f"{source}: {error}") from error
+    except _UNREADABLE as error:
+        raise DataError(f"{source}: {error.args[0] if isinstance(error, KeyError) else error}") from error
 
     classes = tuple(str(name) for name in facts["names"].values())
     digest = hashlib.sha256(repr(classes).encode())
     images = {}
     for split in SPLITS:
+        if not facts.get(split):
+            raise DataError(f"{source}: '{split}:' is empty; expected the folder of the {split} images")
         folders = facts[split] if isinstance(facts[split], list) else [facts[split]]
         files = []
         for folder in map(Path, folders):
             if not folder.exists():
                 raise DataError(f"{source}: the {split} images should be in {folder}, which does not exist")
-            if folder.is_file():  # a list of images, one per line
-                lines = folder.read_text(encoding="utf-8").split()
-                files += [(folder.parent / line).resolve() for line in lines]
+            if folder.is_file():  # a list of images, one per line; ultralytics looks beside the list only for those that begin with ./
+                lines = folder.read_text(encoding="utf-8-sig").strip().splitlines()
+                files += [folder.parent / line if line.startswith("./") else Path(line) for line in lines]
             else:
                 files += [file for file in folder.rglob("*") if file.suffix[1:].lower() in IMG_FORMATS]
         files = sorted(files)
@@ -87,4 +97,4 @@ def check_dataset(data: Scenes | str | os.PathLike) -> Dataset:
             digest.update(f"{split}/{file.name} {file.stat().st_size} ".encode() + (label.read_bytes() if label.exists() else b"-"))
         images[split] = tuple(files)
     name = data.folder.name if isinstance(data, Scenes) else Path(source).stem
-    return Dataset(name, Path(facts["yaml_file"]), classes, images, digest.hexdigest()[:16])
+    return Dataset(name, Path(facts["yaml_file"]).resolve(), classes, images, digest.hexdigest()[:16])

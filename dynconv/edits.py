@@ -41,8 +41,8 @@ class NotUltralytics(PatchError):
     """The folder holds no ultralytics."""
 
 
-class UnsupportedTree(PatchError):
-    """nn/tasks.py is written in a way that the edits do not know."""
+class UnsupportedUltralytics(PatchError):
+    """nn/tasks.py is written in a way that the edits, or the registration on import (`dynconv.yolo`), do not know."""
 
 
 class InSitePackages(PatchError):
@@ -116,7 +116,7 @@ def status(tree: str | Path) -> dict[int, str]:
     """For each of the four edits: 'there', 'not there', 'partly there' (edit 4 only) or 'changed by hand'.
 
     Raises:
-        NotUltralytics, UnsupportedTree: see there.
+        NotUltralytics, UnsupportedUltralytics: see there.
     """
     package = find(tree)
     state = {}
@@ -136,7 +136,7 @@ def plan(tree: str | Path, edits: tuple[int, ...] = ALL, *, base: tuple[str, ...
 
     Raises:
         ValueError: edits, base or repeat hold something unknown.
-        AlreadyPatched, HalfPatched, NotUltralytics, UnsupportedTree: see there.
+        AlreadyPatched, HalfPatched, NotUltralytics, UnsupportedUltralytics: see there.
     """
     if not edits or not set(edits) <= set(ALL):
         raise ValueError(f"edits must be some of 1, 2, 3, 4, got {edits!r}")
@@ -182,7 +182,7 @@ def undo(tree: str | Path) -> list[int]:
     """Take away those of the four edits that are there, and nothing else. Returns their numbers.
 
     Raises:
-        NotPatched, HalfPatched, UnwritableTree, NotUltralytics, UnsupportedTree: see there.
+        NotPatched, HalfPatched, UnwritableTree, NotUltralytics, UnsupportedUltralytics: see there.
     """
     package, state = find(tree), status(tree)
     if CHANGED in state.values():
@@ -194,7 +194,7 @@ def undo(tree: str | Path) -> list[int]:
     if {3, 4} & set(present):  # first, since it imports the files
         tasks = _Tasks.read(package).without_edits()
         if set(tasks.state().values()) != {MISSING}:
-            raise UnsupportedTree(f"{package / TASKS}: the edits could not be taken out cleanly. Restore the file from its source.")
+            raise UnsupportedUltralytics(f"{package / TASKS}: the edits could not be taken out cleanly. Restore the file from its source.")
         changes[TASKS] = tasks.source
     _write(package, changes | {FILES[number]: None for number in (1, 2) if number in present})
     return present
@@ -272,8 +272,8 @@ class _Tasks:
     def read(cls, package: Path) -> _Tasks:
         return cls((package / TASKS).read_bytes(), f"{package / TASKS} (ultralytics {version(package)})")
 
-    def unsupported(self, what: str) -> UnsupportedTree:
-        return UnsupportedTree(f"{self.where}: {what}. Nothing was changed. Use an unedited ultralytics from 8.2.0 on, or edit by hand as chapter 5 shows.")
+    def unsupported(self, what: str) -> UnsupportedUltralytics:
+        return UnsupportedUltralytics(f"{self.where}: {what}. Nothing was changed. Use an unedited ultralytics from 8.2.0 on, or edit by hand as chapter 5 shows.")
 
     def insert_import(self) -> _Tasks:
         return self._with({self.starts[self.import_.end_lineno]: _IMPORT + self.newline})

@@ -1,4 +1,4 @@
-"""The recorded experiment of chapter 7: up to five models, two data sets, five seeds. `python -m dynconv.experiment` repeats it.
+"""The recorded experiment of chapter 7: five models, two data sets, five seeds. `python -m dynconv.experiment` repeats it.
 
 It takes an hour or two on one core. What was finished is kept in `runs/`, so it can be stopped and started again. The
 results go into one JSON file, `book/data/experiment.json` in the book's repository.
@@ -12,27 +12,27 @@ from pathlib import Path
 
 from . import offline, training
 from .scenes import make
+from .sweep import sweep
 
 SEEDS = range(5)
-MODELS = ("yolov10n", "yolov10n-dynamicconv-1", "yolov10n-dynamicconv-2", "yolov10n-dynamicconv-2-bn-act")
+# The second is the static control of the last: the same convolutions, none of them dynamic.
+MODELS = ("yolov10n", "yolov10n-conv-2", "yolov10n-dynamicconv-1", "yolov10n-dynamicconv-2", "yolov10n-dynamicconv-2-bn-act")
 # The CPU preset, trained longer: twice as long on the shapes, and on the harder digits longer and with more images.
 PARTS = {
-    "shapes": ((*MODELS, "yolov10n-dynamicconv-1-bn-act"), {"train": 300, "val": 400}, {"epochs": 8}),
-    "digits": (MODELS, {"train": 400, "val": 400}, {"epochs": 10}),
+    "shapes": ({"train": 300, "val": 400}, {"epochs": 8}),
+    "digits": ({"train": 400, "val": 400}, {"epochs": 10}),
 }
 
 
-def run(folder: Path, file: Path) -> None:
-    """Train what is missing in `folder`, seed after seed, and write all that is finished to `file` after each run."""
+def run(folder: Path, file: Path, ray: bool | str | None = None) -> None:
+    """Train what is missing in `folder`, seed after seed, and write all that is finished to `file` after each data set."""
     preset = training.preset("cpu")
     finished = []
-    for seed in SEEDS:
-        for objects, (models, scenes, settings) in PARTS.items():
-            data = make(folder / "datasets", **preset.scenes | scenes | {"objects": objects})
-            for model in models:
-                finished.append(training.train(model, data, preset.settings | settings, seed=seed, folder=folder))
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(json.dumps([plain(one) for one in finished], indent=1) + "\n", encoding="utf-8")
+    for objects, (scenes, settings) in PARTS.items():
+        data = make(folder / "datasets", **preset.scenes | scenes | {"objects": objects})
+        finished += sweep(MODELS, data, preset.settings | settings, seeds=SEEDS, folder=folder, ray=ray)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps([plain(one) for one in finished], indent=1) + "\n", encoding="utf-8")
 
 
 def plain(one: training.Run) -> dict:
@@ -44,6 +44,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="where the runs are kept (default: %(default)s)")
     parser.add_argument("--file", type=Path, default=Path("book/data/experiment.json"), help="where the results go (default: %(default)s)")
+    parser.add_argument("--ray", metavar="ADDRESS", help="several runs at a time: 'local' for the cores of this machine, 'auto' or an address for a Ray cluster")
     arguments = parser.parse_args()
     offline.stay_offline()
-    run(arguments.folder, arguments.file)
+    run(arguments.folder, arguments.file, arguments.ray)

@@ -202,9 +202,10 @@ def _autocast_is_on(tensor: Tensor) -> bool:
 def _varies(*sizes: int) -> bool:
     """While torch.compile traces: is any of the sizes not a constant of the graph?"""
     # Imported late: it takes a second, and torch calls it experimental, so that only those who compile depend on it.
-    from torch.fx.experimental.symbolic_shapes import has_static_value
+    from torch.fx.experimental import symbolic_shapes
 
-    return not all(has_static_value(size) for size in sizes)
+    has_static_value = getattr(symbolic_shapes, "has_static_value", None)  # torch 2.4, our oldest, has none
+    return has_static_value is None or not all(has_static_value(size) for size in sizes)
 
 
 def _check_tensor(name: str, tensor: Tensor, rank: int, form: str, like_name: str, like: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import torch
@@ -95,6 +96,16 @@ class DynamicConv(nn.Module):
     def weight(self) -> Tensor:
         """The expert kernels, (M, Cout, Cin / groups, kh, kw), as a view of the stored parameter."""
         return self.cond_conv.weight.view(self.num_experts, self.out_features, self.in_features // self.groups, *self.kernel_size)
+
+    def __setstate__(self, state: dict) -> None:
+        """Called where a whole layer is loaded or copied. One that another version wrote would only fail when it is used."""
+        missing = [name for name in inspect.signature(DynamicConv).parameters if name != "bias" and name not in state]
+        if missing:
+            raise TypeError(
+                f"this DynamicConv was saved by another version of dynconv: it has no {', '.join(missing)}. Open the file with that "
+                "version, save model.state_dict(), and load that into a model built by this one"
+            )
+        super().__setstate__(state)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_features}, {self.out_features}, kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding!r}"]

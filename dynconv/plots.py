@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
+from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from . import style
@@ -194,6 +194,139 @@ def bars(values: dict[str, float], xlabel: str = "", baseline: str | None = "bas
     ax.set_yticklabels(list(values), color=INK)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
+    return figure
+
+
+@matplotlib.rc_context(_BOOK_STYLE)
+def intervals(groups: dict[str, dict], xlabel: str, baseline: str | None = "baseline") -> Figure:
+    """One row per name: a dot for each run and a bar for an interval; the rows of each group have an axis of their own.
+
+    Args:
+        groups: {title: {name: (values, low, high)}}.
+    """
+    if not groups or not all(groups.values()):
+        raise ValueError("groups must hold at least one {title: {name: (values, low, high)}}")
+    rows = [len(group) for group in groups.values()]
+    figure = Figure(figsize=(WIDTH, 0.42 * sum(rows) + 0.75 * len(rows)))
+    for ax, (title, group) in zip(np.ravel(figure.subplots(len(rows), height_ratios=rows)), groups.items()):
+        for i, (name, (values, low, high)) in enumerate(group.items()):
+            colour = BASELINE if name == baseline else INK
+            ax.plot([low, high], [i, i], color=colour, linewidth=5, alpha=0.3, solid_capstyle="butt")
+            ax.plot([np.mean(values)] * 2, [i - 0.22, i + 0.22], color=colour)
+            ax.plot(values, [i] * len(values), "o", color=colour, markersize=5, fillstyle="none", markeredgewidth=1.2)
+        ax.set(ylim=(len(group) - 0.5, -0.5), yticks=range(len(group)), title=title)
+        ax.set_yticklabels(list(group), color=INK)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x")
+        ax.spines["left"].set_visible(False)
+    ax.set_xlabel(xlabel)
+    return figure
+
+
+@matplotlib.rc_context(_BOOK_STYLE)
+def detections(images, boxes, titles: list[str], columns: int = 4) -> Figure:
+    """Grey images with the boxes of their objects.
+
+    Args:
+        images: of one size, 0 black to 1 white, (count, H, W).
+        boxes: for each image (objects, 4): centre x, y, width, height as parts of its side.
+        titles: one for each image.
+    """
+    images = as_array("images", images, 3)
+    if not len(images) == len(boxes) == len(titles):
+        raise ValueError(f"images, boxes and titles must be equally many, got {len(images)}, {len(boxes)}, {len(titles)}")
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(WIDTH, rows * (WIDTH / columns + 0.22)))
+    for ax in (axes := np.ravel(figure.subplots(rows, columns))):
+        ax.axis("off")
+    for ax, picture, found, title in zip(axes, images, boxes, titles):
+        ax.axis("on")
+        image(ax, picture, title)
+        for x, y, width, height in np.asarray(found) * picture.shape[0]:
+            corner = (x - width / 2 - 0.5, y - height / 2 - 0.5)
+            ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=style.EXPERTS[1].light, linewidth=1.4))
+    return figure
+
+
+@matplotlib.rc_context(_BOOK_STYLE)
+def alpha_grid(mean, spread, rows: list[str], columns: list[str]) -> Figure:
+    """α of many layers under many conditions: in each cell a bar per expert, 0 to 1, with a line from mean − spread to mean + spread.
+
+    `mean` and `spread` have shape (rows, columns, experts).
+    """
+    mean, spread = as_array("mean", mean, 3), as_array("spread", spread, 3)
+    if mean.shape != spread.shape or mean.shape[:2] != (len(rows), len(columns)):
+        raise ValueError(f"mean and spread must have shape ({len(rows)}, {len(columns)}, experts), got {mean.shape} and {spread.shape}")
+    experts = len(as_alpha(mean[0, 0]))
+    left, gap, height = 0.95, 0.16, 0.145 * experts
+    width = (WIDTH - left - 0.1 - gap * (len(columns) - 1)) / len(columns)
+    page = _Page(0.35 + len(rows) * (height + 0.14) + 0.25)
+    for r, row in enumerate(rows):
+        top = 0.35 + r * (height + 0.14)
+        page.text(left - 0.12, top + height / 2, row, ha="right")
+        for c, column in enumerate(columns):
+            x = left + c * (width + gap)
+            ax = page.axes(x, top, width, height)
+            ax.barh((experts - 1) / 2, 1, height=experts, facecolor=FAINT, alpha=0.45, linewidth=0)
+            for i, (value, deviation) in enumerate(zip(mean[r, c], spread[r, c])):
+                ax.barh(i, value, height=0.8, **_expert_fill(i))
+                ax.plot([value - deviation, value + deviation], [i, i], color=INK, linewidth=1.6, solid_capstyle="butt")
+            ax.set(xlim=(0, 1), ylim=(experts - 0.5, -0.5))
+            ax.axis("off")
+            if r == 0:
+                page.text(x + width / 2, 0.16, column)
+            if r == len(rows) - 1:
+                for place, name, side in ((x, "0", "left"), (x + width, "1", "right")):
+                    page.text(place, top + height + 0.14, name, size=10.5, ha=side)
+    return page.figure
+
+
+@matplotlib.rc_context(_BOOK_STYLE)
+def strip(images, alpha, names: list[str], expert: int, columns: int = 6) -> Figure:
+    """Images in a row, or in several, each with its name and the α of one expert below it as a bar from 0 to 1."""
+    images, alpha = as_array("images", images, 3), as_array("alpha", alpha, 1)
+    if not len(images) == len(alpha) == len(names):
+        raise ValueError(f"images, alpha and names must have one entry per image, got {len(images)}, {len(alpha)} and {len(names)}")
+    gap = 0.14
+    side = (WIDTH - 0.1 - gap * (columns - 1)) / columns
+    height = side + 0.62
+    page = _Page(height * -(-len(images) // columns))
+    for i, (picture, value, name) in enumerate(zip(images, alpha, names)):
+        row, column = divmod(i, columns)
+        left, top = 0.05 + column * (side + gap), row * height
+        image(page.axes(left, top + 0.02, side, side), picture)
+        bar = page.axes(left, top + side + 0.09, side, 0.13)
+        bar.barh(0, 1, height=1, facecolor=FAINT, alpha=0.45, linewidth=0)
+        bar.barh(0, value, height=1, **_expert_fill(expert))
+        bar.set(xlim=(0, 1), ylim=(-0.5, 0.5))
+        bar.axis("off")
+        page.text(left + side / 2, top + side + 0.35, f"{name} {number(value)}")
+    return page.figure
+
+
+@matplotlib.rc_context(_BOOK_STYLE)
+def matrix(values, rows: list[str], columns: list[str], xlabel: str = "", ylabel: str = "", limit: float = 1.0) -> Figure:
+    """Numbers from 0 to `limit` as a grid of greys with the numbers in it; values beyond take the grey of the limit."""
+    values = as_array("values", values, 2)
+    if values.shape != (len(rows), len(columns)):
+        raise ValueError(f"values must have shape ({len(rows)}, {len(columns)}), rows and columns, got {values.shape}")
+    figure = Figure(figsize=(WIDTH, 0.42 * len(rows) + 0.75))
+    ax = figure.add_subplot()
+    for theme in ("light", "dark"):
+        zero, ink = (np.array(to_rgb(getattr(colour, theme))) for colour in (style.ZERO, style.INK))
+        grounds = zero + np.clip(values / limit, 0, 1)[..., None] * 0.85 * (ink - zero)
+        ax.imshow(grounds, interpolation="none", aspect="auto").set_url(f"dc-{theme}")
+        for (row, column), value in np.ndenumerate(values):
+            ax.text(
+                column, row, number(value), color=style.readable_on(grounds[row, column]), ha="center", va="center_baseline"
+            ).set_url(f"dc-{theme}")  # fmt: skip
+    ax.set(xticks=range(len(columns)), yticks=range(len(rows)), xlabel=xlabel, ylabel=ylabel)
+    ax.set_xticklabels(columns)
+    ax.set_yticklabels(rows)
+    ax.xaxis.set_label_position("top")
+    ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
     return figure
 
 

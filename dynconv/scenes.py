@@ -22,7 +22,7 @@ from PIL import Image
 LIGHTS = ("day", "night", "inverted", "noisy")
 NAMES = {"shapes": ("disc", "square", "triangle"), "digits": tuple("0123456789")}
 SPLITS = ("train", "val")
-_MANIFEST = "scenes.json"
+_KINDS, _MANIFEST = ("images", "labels"), "scenes.json"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def make(
     place = Path(folder).expanduser().resolve() / f"{objects}-{size}px-{train}+{val}-seed{seed}"
     scenes = Scenes(place, objects, counts, size, seed)
     if place.exists():
-        wrong = _first_difference(place)
+        wrong = _first_difference(scenes)
         if not wrong:
             return scenes
         print(f"{place.name}: {wrong}; it is made anew")
@@ -106,7 +106,8 @@ def make(
     draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
     try:
         _write(draft, scenes, progress)
-        if place.exists() and _first_difference(place):
+        draft.chmod(0o755)  # a temporary folder is for its owner alone
+        if place.exists() and _first_difference(scenes):
             shutil.rmtree(place)
         if not place.exists():  # or another process was faster, with the same pixels
             draft.rename(place)
@@ -271,7 +272,7 @@ def _write(folder: Path, scenes: Scenes, progress: bool) -> None:
     entries = {}
     with tqdm(total=sum(scenes.counts.values()), desc=f"drawing {scenes.objects}", unit="image", disable=not progress, leave=False) as bar:
         for split in SPLITS:
-            for kind in ("images", "labels"):
+            for kind in _KINDS:
                 (folder / kind / split).mkdir(parents=True)
             for index in range(scenes.counts[split]):
                 image, labels, light = draw(scenes.objects, split, index, scenes.size, scenes.seed)
@@ -281,21 +282,29 @@ def _write(folder: Path, scenes: Scenes, progress: bool) -> None:
                 (folder / "labels" / f"{name}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
                 entries[name] = {"light": light, "image": _digest(folder / "images" / f"{name}.png"), "label": _digest(folder / "labels" / f"{name}.txt")}
                 bar.update()
-    names = "\n".join(f"  {number}: '{name}'" for number, name in enumerate(scenes.names))
-    (folder / "data.yaml").write_text(f"train: images/train\nval: images/val\nnames:\n{names}\n", encoding="utf-8")
+    (folder / "data.yaml").write_text(_yaml(scenes), encoding="utf-8")
     (folder / _MANIFEST).write_text(json.dumps({"seed": scenes.seed, "images": entries}, indent=0), encoding="utf-8")
 
 
-def _first_difference(folder: Path) -> str | None:
+def _yaml(scenes: Scenes) -> str:
+    names = "\n".join(f"  {number}: '{name}'" for number, name in enumerate(scenes.names))
+    return f"train: images/train\nval: images/val\nnames:\n{names}\n"
+
+
+def _first_difference(scenes: Scenes) -> str | None:
     """What is wrong with a data set on disk, or None."""
+    folder = scenes.folder
     try:
         entries = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["images"]
-        for name, entry in entries.items():
-            for kind, file in (("image", folder / "images" / f"{name}.png"), ("label", folder / "labels" / f"{name}.txt")):
-                if _digest(file) != entry[kind]:
-                    return f"{file.relative_to(folder)} was changed"
-        if not (folder / "data.yaml").exists():
-            return "data.yaml is missing"
+        expected = {(kind, f"{split}/{file.stem}") for split in SPLITS for file in scenes.images(split) for kind in _KINDS}
+        found = {(kind, f"{split}/{file.stem}"): file for kind in _KINDS for split in SPLITS for file in (folder / kind / split).glob("[!.]*")}
+        for kind, name in sorted(expected ^ found.keys()):
+            return f"{kind}/{name} is " + ("missing" if (kind, name) in expected else "one too many")
+        for (kind, name), file in found.items():
+            if _digest(file) != entries[name][kind.removesuffix("s")]:
+                return f"{file.relative_to(folder)} was changed"
+        if (folder / "data.yaml").read_text(encoding="utf-8") != _yaml(scenes):
+            return "data.yaml was changed"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except (ValueError, KeyError, TypeError):

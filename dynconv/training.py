@@ -23,7 +23,8 @@ from pathlib import Path
 
 import torch
 
-from .dataset import check_dataset
+from .dataset import Dataset, check_dataset
+from .scenes import Scenes
 
 _SHARED = dict(
     optimizer="AdamW", lr0=2e-3, lrf=0.05, warmup_epochs=1.0, weight_decay=5e-4, pretrained=False,
@@ -136,16 +137,22 @@ class Run:
         return Path(self.folder) / "weights/last.pt"
 
 
-def train(model: str | os.PathLike, data, settings: Preset | dict | None = None, *, seed: int = 0, folder: str | os.PathLike = "runs", quiet: bool = False) -> Run:
+def train(
+    model: str | os.PathLike, data: Scenes | str | os.PathLike, settings: Preset | dict | None = None, *,
+    seed: int = 0, folder: str | os.PathLike = "runs", quiet: bool = False, threads: int | None = None,
+) -> Run:  # fmt: skip
     """Train one model, or find that it was done, or continue it where it was stopped.
 
     Args:
-        model: a name of `yolo.models()` or 'yolov10n' and the like, or the path of a model YAML or of weights (.pt).
+        model: a name of `yolo.models()` or 'yolov10n' and the like, or the path of a model YAML, or of weights (.pt), from
+            which the training then starts.
         data: `Scenes`, the path of a data YAML, or the name of one that ultralytics knows, such as 'coco8'.
         settings: a preset, or ultralytics' training arguments; without it, `preset()`.
         seed: of the fresh weights and the augmentation. (The order of the images is the same for all seeds in ultralytics.)
         folder: where runs are kept, on Colab for instance a folder of your Drive.
         quiet: print nothing.
+        threads: of a training on the CPU. ultralytics takes one less than there are cores; the last digits of a result
+            depend on it.
 
     Returns:
         The run; also in `run.json` of its folder, beside results.csv and the weights.
@@ -153,61 +160,91 @@ def train(model: str | os.PathLike, data, settings: Preset | dict | None = None,
     Raises:
         DataError: the data cannot be trained with; said before anything starts.
         DivergedError: the loss became NaN or infinite. The epochs before stay on disk.
-        ValueError: unknown model, or settings that follow from the other arguments.
+        MemoryError: the batch does not fit. (ultralytics would go on with half of it, and the run would not be what it is called.)
+        ValueError: unknown model, or settings that follow from the other arguments, or a batch that depends on the machine.
         SyntaxError: ultralytics does not know a setting.
         ConnectionError: the data or the weights must be downloaded and there is no network.
         OSError: the disk is full. What was finished stays as it is; a call with the same arguments continues.
     """
-    settings = dict(preset().settings if settings is None else settings.settings if isinstance(settings, Preset) else settings)
-    taken = sorted({"data", "project", "name", "exist_ok", "resume", "seed", "model", "save_dir", "trainer"} & settings.keys())
-    if taken:
-        raise ValueError(f"settings must not hold {', '.join(taken)}: train sets it from its other arguments")
+    job = plan(model, data, settings, seed=seed, folder=folder)
+    say = (lambda text: None) if quiet else functools.partial(print, flush=True)
+    if job.is_done:
+        run = load_run(job.folder)
+        say(f"{job.title}: was done before, mAP50 {run.mAP50:.3f}")
+        return run
+
     from ultralytics import YOLO
 
     from .yolo import DynamicConvTrainer
 
-    source, label, content = _find_model(model)
-    dataset = check_dataset(data)
-    identity = json.dumps([content, dataset.digest, settings, seed], sort_keys=True, default=str)
-    place = Path(folder).expanduser().resolve() / f"{label}-seed{seed}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
-    say = (lambda text: None) if quiet else functools.partial(print, flush=True)
-    if (place / "run.json").exists():
-        run = load_run(place)
-        say(f"{label}, seed {seed}: was done before, mAP50 {run.mAP50:.3f}")
-        return run
-
-    last = place / "weights/last.pt"
-    epoch = _last_epoch(last)
-    if epoch is None:
-        shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued
-    finished = epoch is not None and epoch + 1 in (0, settings["epochs"])  # ultralytics writes −1 into a finished checkpoint
-    with _only_warnings():
-        if not finished:
-            network = YOLO(last if epoch is not None else source, task="detect")
-            for event, callback in _callbacks(f"{label}, seed {seed}", say).items():
+    place, last = job.folder, job.folder / "weights/last.pt"
+    with _explain_full_disk(place), _only_warnings(), _cpu_threads(threads):
+        done, epochs = _mend(place, job.dataset)
+        if not done:
+            shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued
+        if not done or done < epochs:
+            network = YOLO(last if done else job.source, task="detect")
+            for event, callback in _callbacks(job.title, say, place / "results.csv").items():
                 network.add_callback(event, callback)
-            try:
-                if epoch is None:
-                    network.train(
-                        data=str(dataset.yaml), project=str(place.parent), name=place.name, exist_ok=True, seed=seed, verbose=False,
-                        trainer=DynamicConvTrainer, **settings,
-                    )  # fmt: skip
-                else:
-                    say(f"{label}, seed {seed}: continued after epoch {epoch + 1}")
-                    network.train(resume=True, data=str(dataset.yaml), save_dir=str(place), trainer=DynamicConvTrainer)
-            except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    raise OSError(errno.ENOSPC, "the disk is full; free some space and call train again, it continues. Written was", str(place)) from error
-                raise
+            if done:
+                say(f"{job.title}: continued after epoch {done}")
+                network.train(resume=True, data=str(job.dataset.yaml), trainer=DynamicConvTrainer)
+            else:
+                network.train(
+                    data=str(job.dataset.yaml), project=str(place.parent), name=place.name, exist_ok=True, seed=seed, verbose=False,
+                    trainer=DynamicConvTrainer, **job.settings,
+                )  # fmt: skip
         curves = read_results(place / "results.csv")
         run = Run(
-            model=label, seed=seed, folder=str(place), settings=settings, data=dataset.summary(),
-            parameters=sum(p.numel() for p in YOLO(last).model.parameters()), curves=curves, seconds=sum(curves["seconds"]), versions=versions(),
+            model=job.label, seed=seed, folder=str(place), settings=job.settings, data=job.dataset.summary(),
+            parameters=sum(p.numel() for p in YOLO(last).model.parameters()), curves=curves, seconds=sum(curves["seconds"]),
+            versions=versions(job.settings.get("device")),
         )  # fmt: skip
-    draft = place / "run.json.part"
-    draft.write_text(json.dumps(asdict(run), indent=1), encoding="utf-8")
-    draft.replace(place / "run.json")
+        draft = place / "run.json.part"
+        draft.write_text(json.dumps(asdict(run), indent=1, default=str), encoding="utf-8")
+        draft.replace(place / "run.json")
     return run
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run before it is one: everything is checked, nothing is written."""
+
+    source: str  # what ultralytics loads
+    label: str
+    seed: int
+    dataset: Dataset
+    settings: dict
+    folder: Path  # named by all of these
+
+    @property
+    def title(self) -> str:
+        return f"{self.label}, seed {self.seed}"
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / "run.json").exists()
+
+
+def plan(model, data, settings=None, *, seed: int = 0, folder: str | os.PathLike = "runs") -> Job:
+    """What `train` would do with the same arguments, and where: checks them and starts nothing. Also takes a checked data set.
+
+    Raises:
+        DataError, ValueError, ConnectionError: as `train`.
+    """
+    settings = dict(preset().settings if settings is None else settings.settings if isinstance(settings, Preset) else settings)
+    taken = sorted({"data", "project", "name", "exist_ok", "resume", "seed", "model", "save_dir", "trainer", "verbose"} & settings.keys())
+    if taken:
+        raise ValueError(f"settings must not hold {', '.join(taken)}: train sets it from its other arguments")
+    if settings.get("batch", 1) < 1:
+        raise ValueError(f"batch must be a number of images, at least 1, got {settings['batch']}: a part of the memory is another batch elsewhere")
+    source, label, content = _find_model(model)
+    if Path(source).suffix == ".pt":
+        settings["pretrained"] = True  # with False ultralytics would train the same network from fresh weights, and say nothing
+    dataset = data if isinstance(data, Dataset) else check_dataset(data)
+    identity = json.dumps([content, dataset.digest, settings, seed], sort_keys=True, default=str)
+    place = Path(folder).expanduser().resolve() / f"{label}-seed{seed}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    return Job(source, label, seed, dataset, settings, place)
 
 
 def load_run(folder: str | os.PathLike) -> Run:
@@ -244,11 +281,11 @@ def read_results(file: str | os.PathLike) -> dict[str, list[float]]:
     return {name: [row[column] for row in rows] for name, column in (CURVES | {"seconds": "seconds"}).items()}
 
 
-def versions() -> dict[str, str]:
-    """What the numbers of a run depend on besides its settings."""
+def versions(device: str | None = None) -> dict[str, str]:
+    """What the numbers of a run depend on besides its settings. `device` is the setting of that name."""
     packages = {name: version(name) for name in ("dynconv", "torch", "ultralytics")}
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    return packages | {"device": device}
+    on_gpu = torch.cuda.is_available() and str(device) != "cpu"
+    return packages | {"device": torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} threads"}
 
 
 # --- parts of a run --------------------------------------------------------------------------------------------------
@@ -257,7 +294,7 @@ def versions() -> dict[str, str]:
 def _find_model(model: str | os.PathLike) -> tuple[str, str, str]:
     """What ultralytics is to load, a short name for it, and a digest of what it says."""
     from ultralytics.nn.tasks import yaml_model_load
-    from ultralytics.utils.downloads import attempt_download_asset
+    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, attempt_download_asset
 
     from . import yolo
 
@@ -265,6 +302,8 @@ def _find_model(model: str | os.PathLike) -> tuple[str, str, str]:
     if name in yolo.models():
         source = str(yolo.path(name))
     elif Path(name).suffix == ".pt":
+        if not Path(name).exists() and Path(name).name not in GITHUB_ASSETS_NAMES:
+            raise ValueError(f"there are no weights {name!r}: no such file, and ultralytics does not publish any of that name")
         source = str(attempt_download_asset(name))
         return source, Path(name).stem, hashlib.sha256(Path(source).read_bytes()).hexdigest()
     else:
@@ -278,29 +317,77 @@ def _find_model(model: str | os.PathLike) -> tuple[str, str, str]:
     return source, Path(name).stem, json.dumps(content, sort_keys=True, default=str)
 
 
-def _last_epoch(checkpoint: Path) -> int | None:
-    """The epoch after which a checkpoint was written, from 0; −1 if it is a finished one, None if there is no whole one."""
-    if not zipfile.is_zipfile(checkpoint):  # also false for one that was cut off
-        return None
-    return torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]
+def _mend(place: Path, dataset: Dataset) -> tuple[int, int]:
+    """Make a stopped run fit to be continued, or find that it is trained to its end.
+
+    A checkpoint that was cut off while it was written is replaced by that of the best epoch, which is a whole one too. The
+    checkpoint learns where the run and the data are now, and results.csv loses what came after it.
+
+    Returns:
+        How many epochs the last whole checkpoint has seen, 0 if there is none, and how many it shall see.
+    """
+    last, table = place / "weights/last.pt", place / "results.csv"
+    file = next((file for file in (last, last.with_name("best.pt")) if zipfile.is_zipfile(file)), None)  # false if it was cut off
+    if file is None or not table.exists() or not table.stat().st_size:
+        return 0, 0
+    checkpoint = torch.load(file, map_location="cpu", weights_only=False)
+    done, asked = checkpoint["epoch"] + 1, checkpoint["train_args"]
+    if done == 0:  # ultralytics has ended the run, and stripped the checkpoint of what training needs
+        return (1, 1) if file == last else (0, 0)
+    heading, *rows = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = {int(row.partition(",")[0]): row for row in rows if row.count(",") == heading.count(",") and row.endswith("\n")}
+    if not rows.keys() >= set(range(1, done + 1)):  # the curves would have gaps
+        return 0, 0
+    draft = table.with_suffix(".part")
+    draft.write_text(heading + "".join(rows[epoch] for epoch in range(1, done + 1)), encoding="utf-8")
+    draft.replace(table)
+    here = {"save_dir": str(place), "data": str(dataset.yaml)}
+    if file != last or {name: asked[name] for name in here} != here:
+        asked.update(here)
+        draft = last.with_suffix(".part")
+        torch.save(checkpoint, draft)
+        draft.replace(last)
+    return done, asked["epochs"]
 
 
-def _callbacks(name: str, say) -> dict:
+def _callbacks(title: str, say, table: Path) -> dict:
+    """What ultralytics is to call during a run. `table`: its results.csv, with the epochs before a continued one."""
+    batch_size = ended = None
+
+    def continue_clock(trainer):
+        nonlocal batch_size
+        batch_size = trainer.batch_size
+        if table.exists():
+            trainer.train_time_start -= float(table.read_text(encoding="utf-8").splitlines()[-1].split(",")[1])
+
+    def stop_if_halved(trainer):
+        if trainer.batch_size != batch_size:
+            raise MemoryError(
+                f"{title}: a batch of {batch_size} images of {trainer.args.imgsz} pixels does not fit into the memory of {trainer.device}. "
+                f"Try batch={trainer.batch_size}, or a smaller imgsz"
+            )
+
     def stop_if_diverged(trainer):
         if not torch.isfinite(trainer.loss):
             raise DivergedError(
-                f"{name}: the loss became {float(trainer.loss)} in epoch {trainer.epoch + 1}. Try, one at a time: amp=False, if it "
+                f"{title}: the loss became {trainer.loss.item()} in epoch {trainer.epoch + 1}. Try, one at a time: amp=False, if it "
                 f"is on (here {trainer.args.amp}); a smaller lr0 (here {trainer.args.lr0}); a BatchNorm after each dynamic layer "
                 "(the models '…-bn-act'); and look for broken labels"
             )
 
     def say_epoch(trainer):
-        if trainer.epoch < trainer.epochs:  # ultralytics calls this once more at the end, for best.pt
-            loss = sum(float(value) for value in _values(trainer.tloss))
-            score = trainer.metrics.get("metrics/mAP50(B)", float("nan"))
-            say(f"{name}: epoch {trainer.epoch + 1}/{trainer.epochs}, loss {loss:.2f}, mAP50 {score:.3f}, {trainer.epoch_time:.0f} s")
+        nonlocal ended
+        if ended:  # ultralytics calls this once more at the end, for best.pt
+            return
+        ended = trainer.stop
+        loss = sum(float(value) for value in _values(trainer.tloss))
+        score = trainer.metrics.get("metrics/mAP50(B)", float("nan"))
+        say(f"{title}: epoch {trainer.epoch + 1}/{trainer.epochs}, loss {loss:.2f}, mAP50 {score:.3f}, {trainer.epoch_time:.0f} s")
 
-    return {"on_train_batch_end": stop_if_diverged, "on_fit_epoch_end": say_epoch}
+    return {
+        "on_train_start": continue_clock, "on_train_epoch_start": stop_if_halved, "on_train_batch_end": stop_if_diverged,
+        "on_fit_epoch_end": say_epoch,
+    }  # fmt: skip
 
 
 def _values(losses):
@@ -317,3 +404,27 @@ def _only_warnings():
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _cpu_threads(count: int | None):
+    """ultralytics sets torch's threads itself, whatever was set before: so it is told a number."""
+    from ultralytics.utils import torch_utils
+
+    before = torch_utils.NUM_THREADS
+    torch_utils.NUM_THREADS = count or before
+    try:
+        yield
+    finally:
+        torch_utils.NUM_THREADS = before
+
+
+@contextlib.contextmanager
+def _explain_full_disk(place: Path):
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        by_torch = any(text in str(error) for text in ("PytorchStreamWriter", "iostream error"))  # its writer knows no errno
+        if by_torch or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(errno.ENOSPC, "the disk is full; free some space and call train again, it continues. Written was", str(place)) from error
+        raise

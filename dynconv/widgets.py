@@ -6,10 +6,14 @@ Colab, and asks no other host for anything. Nothing is computed here either: a f
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from importlib.resources import files
 from urllib.parse import quote
+
+from PIL import Image
 
 from . import style
 from .arrays import as_alpha, as_array
@@ -99,6 +103,56 @@ def cost(c_in: int = 128, c_out: int = 256, kernel_size: int = 3, experts: int =
     _one_of("experts", experts, range(1, MOST_EXPERTS + 1))
     data = dict(zip(("cIn", "cOut", "k", "side"), start), M=experts)
     return Widget("cost", data | {"presets": [{"name": str(n), "values": list(v)} for n, v in presets.items()]})
+
+
+def routed(images, conditions, alpha: dict, means: dict, closeups: dict) -> Widget:
+    """Pick an image and see its α in every dynamic layer beside the means of the conditions, and the kernel that came of it.
+
+    Args:
+        images: N grey pictures, (N, H, W), from 0 to 1; small ones, since they are written into the page.
+        conditions: of each image, one of `style.LIGHTS`.
+        alpha: {layer: (N, M)}, what `routing.record` gave for these images.
+        means: {condition: {layer: (M,)}}, what `routing.means` gave for a whole data set.
+        closeups: {layer: CloseUp}, what `routing.closeups` gave for it.
+    """
+    pictures = as_array("images", images, 3)
+    _within("images", pictures, 0, 1)
+    if len(conditions) != len(pictures):
+        raise ValueError(f"conditions must have one name per image ({len(pictures)}), got {len(conditions)}")
+    for name in {*means, *conditions}:
+        _one_of("a condition", name, tuple(style.LIGHTS))
+    if missing := set(conditions) - set(means):
+        raise ValueError(f"means has no entry for {sorted(missing)[0]!r}")
+    if not alpha or set(alpha) != set(closeups):
+        raise ValueError(f"alpha and closeups must have the same layers, at least one; got {list(alpha)} and {list(closeups)}")
+    if len(shapes := {closeup.experts.shape[1:] for closeup in closeups.values()}) > 1:
+        raise ValueError(f"the kernels of all layers must have one size to be shown, got {sorted(shapes)}")
+    layers = []
+    for name, rows in alpha.items():
+        rows, closeup = as_array(f"alpha of {name!r}", rows, 2), closeups[name]
+        expected = (len(pictures), len(closeup.experts))
+        if rows.shape != expected:
+            raise ValueError(f"alpha of {name!r} must have shape {expected}, images and experts, got {rows.shape}")
+        as_alpha(rows[0])  # not more experts than there are colours
+        _within(f"alpha of {name!r}", rows, 0, 1)
+        scale = abs(closeup.gram).max()  # only ratios are shown
+        layers.append({
+            "name": name, "part": f"output channel {closeup.output + 1}, input channel {closeup.input + 1}",
+            "alpha": rows.round(3).tolist(), "means": [means[light][name].round(4).tolist() for light in means],
+            "mean": closeup.mean.round(4).tolist(), "experts": closeup.experts.round(4).tolist(), "gram": (closeup.gram / scale).round(5).tolist(),
+        })  # fmt: skip
+    lights = list(means)
+    return Widget("routed", {
+        "images": [{"picture": _png(picture), "condition": lights.index(name)} for picture, name in zip(pictures, conditions)],
+        "conditions": [{"name": name, "mark": style.LIGHTS[name][0]} for name in lights], "layers": layers,
+    })  # fmt: skip
+
+
+def _png(picture) -> str:
+    """A grey picture, (H, W) from 0 to 1, as the address of a small PNG: 32 greys, which the eye does not count."""
+    buffer = io.BytesIO()
+    Image.fromarray((picture * 31).round().astype("uint8") * 8).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 _CHANNELS = tuple(2**i for i in range(3, 10))

@@ -6,7 +6,7 @@ import compat
 import pytest
 from conftest import ROOT
 
-from dynconv.yolo import registration
+from dynconv.yolo import PARAMETERS, registration
 
 RESULTS = json.loads(compat.RESULTS.read_text(encoding="utf-8"))
 
@@ -16,7 +16,7 @@ def test_the_page_the_results_and_the_package_agree():
     assert tuple(versions) == compat.VERSIONS and len(versions) >= 4
     assert registration.TESTED == f"{versions[0]} to {versions[-1]}"
     assert f'"ultralytics>={versions[0]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert RESULTS["parameters"] == compat.PARAMETERS
+    assert RESULTS["parameters"] == PARAMETERS
     assert all(value == "yes" for row in RESULTS["versions"] for key, value in row.items() if key != "version")
     assert f"{compat.BEGIN}\n{compat.table(RESULTS)}\n{compat.END}" in compat.PAGE.read_text(encoding="utf-8")
     assert "book/compatibility\n" in (ROOT / "_toc.yml").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from dynconv import DynamicConv, benchmark
 def test_a_static_convolution_is_counted_alike_by_both():
     cost = dynconv.cost(nn.Conv2d(16, 32, 3, 2, 1, bias=False), imgsz=40)
     by_hand = 2 * 32 * 16 * 9 * 20 * 20
-    assert cost == (1, 32 * 16 * 9, by_hand, pytest.approx(by_hand / 1e9))
+    assert cost == (1, 1, 32 * 16 * 9, by_hand, pytest.approx(by_hand / 1e9))
     assert cost.gflops == by_hand / 1e9
 
 
@@ -43,10 +43,16 @@ def test_rectangles_and_explicit_channels():
     assert dynconv.cost(nn.Identity(), 8, channels=3).flops == 0
 
 
+def test_layers_are_the_innermost_modules_and_modules_all():
+    """Older versions of ultralytics print the second number, current ones the first."""
+    nested = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Sequential(nn.ReLU(), nn.Identity()))
+    assert dynconv.cost(nested, 8)[:2] == (3, 5)
+
+
 def test_precision_device_and_training_mode_do_not_matter():
     layer = DynamicConv(3, 4, 3)
-    expected = dynconv.cost(layer, 8)[:3]
-    assert dynconv.cost(layer.double(), 8)[:3] == dynconv.cost(layer.to("meta"), 8)[:3] == expected
+    expected = dynconv.cost(layer, 8)[:4]
+    assert dynconv.cost(layer.double(), 8)[:4] == dynconv.cost(layer.to("meta"), 8)[:4] == expected
     one_pixel = nn.Sequential(nn.Conv2d(3, 4, 8), nn.BatchNorm2d(4)).train()  # a BatchNorm that trains refuses a single value
     assert dynconv.cost(one_pixel, 8).flops == 2 * 4 * 3 * 64
 
@@ -74,3 +80,50 @@ def test_the_benchmark_compares_equal_layers_and_reports_ratios():
     for run in (benchmark.forward, benchmark.training_step):
         result = benchmark.ratios(shape, run, repetitions=3)
         assert result["static"] == 1 and set(result) == {"static", "dynconv", "timm", "formula"}
+
+
+N = 100_000  # so many that a stray scalar does not matter
+BYTES = 4 * N
+
+
+def test_peak_memory_is_the_most_that_lives_at_once():
+    kept = []
+
+    def run():
+        first = torch.empty(N)
+        second = torch.empty(3 * N)  # 4 N live: the peak
+        del first, second
+        kept.append(torch.empty(2 * N))  # stays, as what the function returns would
+        torch.empty(N)  # 3 N
+
+    before = torch.empty(10 * N)
+    assert benchmark.peak_memory(run) == 4 * BYTES
+    assert benchmark.peak_memory(lambda: None) == 0 and benchmark.peak_memory(lambda: before.add_(1)) < 100
+
+
+def test_peak_memory_of_a_training_step_by_arithmetic():
+    x = torch.randn(N, requires_grad=True)
+
+    def step():
+        x.exp().sum().backward()
+
+    with torch.no_grad():
+        assert benchmark.peak_memory(lambda: x.exp().sum()) == pytest.approx(BYTES, rel=1e-3)  # y
+    assert benchmark.peak_memory(step) == pytest.approx(2 * BYTES, rel=1e-3)  # y, kept for the gradient, and the gradient
+    assert benchmark.peak_memory(step) == pytest.approx(2 * BYTES, rel=1e-3)  # added to the first gradient in place
+
+
+def test_peak_memory_on_a_gpu_asks_torch(monkeypatch):
+    """Without a GPU: what torch.cuda would be asked, and in which order."""
+    calls = []
+    for name, value in {"synchronize": None, "reset_peak_memory_stats": None, "memory_allocated": 100, "max_memory_allocated": 350}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, name=name, value=value: calls.append(name) or value)
+    assert benchmark.peak_memory(lambda: calls.append("run"), "cuda:0") == 250
+    assert calls == ["synchronize", "reset_peak_memory_stats", "memory_allocated", "run", "synchronize", "max_memory_allocated"]
+
+
+def test_peak_memory_refuses_by_name():
+    with pytest.raises(TypeError, match=r"callable without arguments, as `lambda: model\(x\)` is, got Tensor"):
+        benchmark.peak_memory(torch.zeros(1))
+    with pytest.raises(ValueError, match="knows 'cpu' and 'cuda', got device 'meta'"):
+        benchmark.peak_memory(lambda: None, "meta")

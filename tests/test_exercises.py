@@ -2,15 +2,20 @@
 
 import ast
 import re
+from contextlib import contextmanager, nullcontext, suppress
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from conftest import ROOT
+from sklearn.model_selection import LeaveOneOut, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from torch import nn
 
 from dynconv import dynamic_conv2d, exercises
-from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06
+from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08
 
 SOLUTIONS = {
     "1.1": chapter_01.mix_kernels, "1.2": chapter_01.conv_with_bias, "1.3": chapter_01.pointwise,
@@ -18,12 +23,37 @@ SOLUTIONS = {
     "6.1": chapter_06.classes, "6.2": chapter_06.scdown_parameters, "6.3": chapter_06.extra_multiply_adds,
     "4.1": chapter_04.channels_before_last_conv, "4.2": chapter_04.merge, "4.3": chapter_04.extra_parameters,
     "3.1": chapter_03.parameter_ratio, "3.2": chapter_03.flop_ratio, "3.3": chapter_03.count_dynamic,
+    "7.1": chapter_07.optimiser_steps, "7.2": chapter_07.interval, "7.3": chapter_07.verdict, "7.4": chapter_07.train_on_digits,
+    "8.1": chapter_08.variance_share, "8.2": chapter_08.accuracy, "8.3": chapter_08.fixed_alpha,
     "5.1": chapter_05.arguments, "5.2": chapter_05.wrong_rows, "5.3": chapter_05.add_to_base,
 }  # fmt: skip
 
 
 def kernel_size(cin, cout, k):
     return cout * cin * k * k
+
+
+def with_itself(alpha, lights):
+    return NearestCentroid().fit(alpha, lights).score(alpha, lights)
+
+
+@contextmanager
+def without_clean_up(layer, alpha):
+    layer.alpha = lambda x: alpha.expand(len(x), -1)
+    yield
+
+
+@contextmanager
+def clean_up_without_finally(layer, alpha):
+    layer.alpha = lambda x: alpha.expand(len(x), -1)
+    yield
+    del layer.alpha
+
+
+@contextmanager
+def swallows(layer, alpha):
+    with suppress(Exception), chapter_08.fixed_alpha(layer, alpha):
+        yield
 
 
 MISTAKES = [
@@ -72,20 +102,25 @@ MISTAKES = [
     ("6.2", lambda c1, c2, k: c1 * c2 + c2 * k * k, "two BatchNorms are missing"),
     ("6.2", lambda c1, c2, k: c1 * c2 + c2 * k * k + 2 * c2, "one behind each"),
     ("6.2", lambda c1, c2, k: c1 * c2 + c1 * k * k + 4 * c2, "changed the channels already"),
+    ("6.2", lambda c1, c2, k: 7, "you say 7"),
     ("6.3", lambda cin, cout, k, m: 2 * chapter_06.extra_multiply_adds(cin, cout, k, m), "in FLOPs"),
     ("6.3", lambda cin, cout, k, m: m * cout * cin * k * k, "router's Linear"),
     ("6.3", lambda cin, cout, k, m: (m - 1) * cout * cin * k * k, "not M − 1"),
+    ("6.3", lambda cin, cout, k, m: 7, "you say 7"),
     ("4.1", lambda c2, n, e: (1 + n) * int(c2 * e), "both halves"),
     ("4.1", lambda c2, n, e: n * int(c2 * e), "two halves of the split come along"),
     ("4.1", lambda c2, n, e: (2 + n) * c2, "not c2"),
+    ("4.1", lambda c2, n, e: 7, "you say 7"),
     ("4.2", lambda first, second: first[:, 0] * second, "channels in the middle"),
     ("4.2", lambda first, second: torch.einsum("mi,omhw->omihw", first[:, :, 0, 0], second), "now sum"),
     ("4.2", lambda first, second: chapter_04.merge(first, second).flip(2, 3), "upside down"),
     ("4.2", lambda first, second: chapter_04.merge(first, second) / 4, "averaged"),
+    ("4.2", lambda first, second: chapter_04.merge(first, second) * 2, "differs from convolving twice"),
     ("4.3", lambda c, n, m: chapter_04.extra_parameters(c, 1, m), "one bottleneck"),
     ("4.3", lambda c, n, m: chapter_04.extra_parameters(c, n, m) + n * 2 * c, "BatchNorm"),
     ("4.3", lambda c, n, m: n * (m - 1) * 9 * c * c, "router is missing"),
     ("4.3", lambda c, n, m: chapter_04.extra_parameters(c, n, m) + n * 9 * c * c, "not extra"),
+    ("4.3", lambda c, n, m: 7, "you say 7"),
     ("5.1", lambda args, n, c1, base, repeat: ([c1, *args], n), "The width scales"),
     ("5.1", lambda args, n, c1, base, repeat: ([c1, *chapter_05.arguments(args, n, c1, True, False)[0][1:2], *args], n), "takes the place"),
     ("5.1", lambda args, n, c1, base, repeat: ([c1, int(args[0] * 0.25), *args[1:]], 1), "capped"),
@@ -105,6 +140,41 @@ MISTAKES = [
     ("5.3", lambda source: ast.unparse(ast.parse(chapter_05.add_to_base(source))), "comment got lost"),
     ("5.3", lambda source: source[:-1] + "DynamicConv", "not valid Python|something else|0 times"),
     ("5.3", lambda source: chapter_05.add_to_base(chapter_05.add_to_base(source)), "2 times"),
+    ("5.3", lambda source: chapter_05.add_to_base(source) + "EXTRA = 1\n", "something else changed"),
+    ("7.1", lambda images, batch, nbs, epochs: -(-images // batch) * epochs, "counts the batches"),
+    ("7.1", lambda images, batch, nbs, epochs: chapter_07.optimiser_steps(images, batch, nbs, 1) * epochs, "is not lost"),
+    ("7.1", lambda images, batch, nbs, epochs: images // batch * epochs // max(round(nbs / batch), 1), "round up"),
+    ("7.1", lambda images, batch, nbs, epochs: images * epochs // nbs, "never split"),
+    ("7.2", lambda scores: chapter_07.stats.t.interval(0.95, len(scores) - 1, np.mean(scores), np.std(scores) / len(scores) ** 0.5), "ddof=1"),
+    ("7.2", lambda scores: chapter_07.stats.t.interval(0.95, len(scores) - 1, np.mean(scores), np.std(scores, ddof=1)), "single runs scatter"),
+    ("7.2", lambda scores: chapter_07.stats.t.interval(0.95, 1e9, np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5), "1.96"),
+    ("7.2", lambda scores: chapter_07.stats.t.interval(0.95, len(scores), np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5), "degrees of freedom"),
+    ("7.2", lambda scores: chapter_07.stats.t.interval(0.90, len(scores) - 1, np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5), "on each side"),
+    ("7.2", lambda scores: (min(scores), max(scores)), "half-width|around the mean"),
+    ("7.3", lambda stock, variant: "better" if np.mean(variant) > np.mean(stock) else "worse", "shows nothing|no spread"),
+    ("7.3", lambda stock, variant: chapter_07.verdict(variant, stock), "wrong way round"),
+    ("7.3", lambda stock, variant: "no difference shown", "'better', you say"),
+    ("7.4", lambda images, settings, folder: chapter_07.training.train("yolov10n", chapter_07.scenes.make(folder, train=8, val=8), settings, folder=folder), "disc, square, triangle"),
+    ("7.4", lambda images, settings, folder: chapter_07.train_on_digits(images, settings | {"epochs": 1}, folder), "pass the settings on"),
+    ("7.4", lambda images, settings, folder: chapter_07.train_on_digits(2 * images, settings, folder), "the run has 16"),
+    ("7.4", lambda images, settings, folder: chapter_07.train_on_digits(images, settings, folder).mAP50, "what training.train returns"),
+    ("8.1", lambda alpha, lights: 1 - chapter_08.variance_share(alpha, lights), "share [*]within"),
+    ("8.1", lambda alpha, lights: chapter_08.variance_share(alpha, lights) ** 0.5, "without a root"),
+    ("8.1", lambda alpha, lights: np.mean([chapter_08.variance_share(alpha[:, [m]], lights) for m in range(alpha.shape[1])]), "averaged the shares"),
+    ("8.1", lambda alpha, lights: np.var([alpha[np.array(lights) == name].mean(0) for name in set(lights)], 0).sum() / alpha.var(0).sum(), "counts the same"),
+    ("8.1", lambda alpha, lights: chapter_08.variance_share(alpha.mean(1, keepdims=True), lights), "over the experts before"),
+    ("8.1", lambda alpha, lights: 0.1234, "you say 0.1234"),
+    ("8.2", lambda alpha, lights: with_itself(alpha, np.array(lights)), "Leave it out"),
+    ("8.2", lambda alpha, lights: cross_val_score(KNeighborsClassifier(1), alpha, lights, cv=LeaveOneOut()).mean(), r"nearest other [*]image"),
+    ("8.2", lambda alpha, lights: 1 - chapter_08.accuracy(alpha, lights), "wrong guesses"),
+    ("8.2", lambda alpha, lights: chapter_08.accuracy(alpha, lights) * len(alpha), "divide by the number"),
+    ("8.2", lambda alpha, lights: 0.1234, "you say 0.1234"),
+    ("8.3", lambda layer, alpha: setattr(layer, "alpha", lambda x: alpha.expand(len(x), -1)) or layer, "needs a context manager"),
+    ("8.3", lambda layer, alpha: nullcontext(), "router still decides"),
+    ("8.3", lambda layer, alpha: patch.object(layer, "alpha", lambda x: alpha.flip(0).expand(len(x), -1)), "not that of the given α"),
+    ("8.3", lambda layer, alpha: without_clean_up(layer, alpha), "brings the method back"),
+    ("8.3", lambda layer, alpha: clean_up_without_finally(layer, alpha), "finally"),
+    ("8.3", lambda layer, alpha: swallows(layer, alpha), "swallowed"),
 ]  # fmt: skip
 
 

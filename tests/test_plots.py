@@ -35,6 +35,9 @@ FIGURES = {
     "mixing 8": lambda: plots.mixing(X, np.tile(EXPERTS, (2, 1, 1)), np.tile(ALPHA, 2), MIXED, X - 0.5),
     "mixing 1": lambda: plots.mixing(X, EXPERTS[:1], ALPHA[:1], MIXED, X - 0.5),
     "curves": lambda: plots.curves({"baseline": (T, T), "ours": (T, RNG.random((3, 5)))}, "epoch", "mAP"),
+    "alpha grid": lambda: plots.alpha_grid(RNG.random((3, 4, 4)), np.full((3, 4, 4), 0.1), ["a", "b", "c"], ["○ day", "● night", "◐ inverted", "▦ noisy"]),
+    "strip": lambda: plots.strip(RNG.random((8, 12, 12)), RNG.random(8), ["○"] * 8, expert=1),
+    "matrix": lambda: plots.matrix(RNG.random((2, 3)), ["day", "all"], ["own", "mean", "day"], "α from", "images"),
     "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
     "bare matplotlib": lambda: on_axes(lambda ax: (ax.plot(T, T), ax.set_title("black by default"), ax.fill([0, 1, 1], [0, 0, 1], "k"))),
 }
@@ -98,6 +101,12 @@ def test_a_signed_map_has_a_light_and_a_dark_form():
     assert page.count("<image") == 2 and page.count("image-rendering:pixelated") == 2
 
 
+def test_a_matrix_shows_its_numbers_on_both_themes():
+    page = plots.to_html(plots.matrix([[0.0, 0.456], [1.0, 2.0]], ["a", "b"], ["c", "d"]), "a matrix")
+    assert page.count(">0.46<") == page.count(">2.00<") == 2  # once for the light ground, once for the dark one
+    assert page.count('class="dc-light"') == page.count('class="dc-dark"') == 5  # the ground and four numbers
+
+
 def test_show_closes_the_figure(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)
@@ -132,6 +141,10 @@ def test_labels_of_curves_that_end_together_stay_apart():
         (lambda ax: plots.experts_row(EXPERTS, ALPHA[:2], MIXED), r"one value per expert \(4\), got 2"),
         (lambda ax: plots.mixing(X, np.zeros((9, 3, 3)), np.zeros(9), MIXED, X), "at most 8 experts"),
         (lambda ax: plots.bars({}), "at least one"),
+        (lambda ax: plots.alpha_grid(np.zeros((2, 2, 4)), np.zeros((2, 2, 4)), ["a"], ["b", "c"]), r"shape \(1, 2, experts\), got \(2, 2, 4\)"),
+        (lambda ax: plots.alpha_grid(np.zeros((1, 1, 9)), np.zeros((1, 1, 9)), ["a"], ["b"]), "at most 8 experts"),
+        (lambda ax: plots.strip(np.zeros((2, 4, 4)), [0.1, 0.2], ["a"], 0), "one entry per image, got 2, 2 and 1"),
+        (lambda ax: plots.matrix(np.zeros((2, 2)), ["a"], ["b", "c"]), r"shape \(1, 2\), rows and columns, got \(2, 2\)"),
     ],
 )
 def test_a_wrong_input_is_named(draw, message):

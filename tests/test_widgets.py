@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from dynconv import widgets
+from dynconv import routing, widgets
 
 FIGURES = Path(widgets.__file__).parent / "figures"
-NAMES = ["kernel_mixer", "routing", "cost"]
+NAMES = ["kernel_mixer", "routing", "cost", "routed"]
 
 
 @functools.cache
@@ -119,6 +119,17 @@ def test_costs_are_those_of_a_flop_counter(js, c_in, c_out, k, M, side):
     assert result["ratios"]["reported"] == pytest.approx(result["ratios"]["flops"] - 1)
 
 
+def test_the_change_of_a_kernel_is_that_of_numpy(js):
+    rng = np.random.default_rng(0)
+    experts, a, b = rng.normal(size=(4, 5, 2, 3, 3)), rng.random(4), rng.random(4)
+    flat = experts.reshape(4, -1)
+    mixed = [np.tensordot(weights, experts, 1) for weights in (a, b)]
+    expected = np.linalg.norm(mixed[0] - mixed[1]) / np.linalg.norm(mixed[1])
+    assert js("routed", "change", (flat @ flat.T).tolist(), a.tolist(), b.tolist()) == pytest.approx(expected, rel=1e-9)
+    assert js("routed", "change", (flat @ flat.T).tolist(), a.tolist(), a.tolist()) == 0
+    np.testing.assert_allclose(js("routed", "mix", experts[:, 2, 1].tolist(), a.tolist()), mixed[0][2, 1], atol=1e-12)
+
+
 @pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (-0.5, "−0.50"), (2, "2.00")])
 def test_numbers_have_fixed_digits_and_a_true_minus(js, value, text):
     assert js("kit", "number", value) == text
@@ -154,9 +165,39 @@ def mixer(**changes):
     return widgets.kernel_mixer(**(settings | changes))
 
 
+def routed(**changes):
+    """Four images in two lights, two layers of three and two experts."""
+    rng = np.random.default_rng(0)
+    alpha = {"model.1": rng.random((4, 3)), "model.3": rng.random((4, 2))}
+    closeups = {}
+    for name, rows in alpha.items():
+        experts = rng.normal(size=(rows.shape[1], 5, 2, 3, 3))
+        flat = experts.reshape(len(experts), -1)
+        closeups[name] = routing.CloseUp(4, 1, experts[:, 4, 1], rows.mean(0), flat @ flat.T)
+    conditions = ["day", "night", "day", "night"]
+    settings = dict(images=rng.random((4, 8, 8)), conditions=conditions, alpha=alpha, means=routing.means(alpha, conditions), closeups=closeups)
+    return widgets.routed(**settings | changes)
+
+
+def test_the_figure_of_the_routers_is_small():
+    layers = {f"model.{i}": np.random.default_rng(i).random((16, 4)) for i in range(6)}
+    closeups = {name: routing.CloseUp(0, 0, np.random.default_rng(0).normal(size=(4, 3, 3)), rows.mean(0), np.eye(4)) for name, rows in layers.items()}
+    lights = ["day", "night", "inverted", "noisy"] * 4
+    noise = np.random.default_rng(0).random((16, 48, 48))
+    assert len(widgets.routed(noise, lights, layers, routing.means(layers, lights), closeups)._repr_html_()) < 100_000
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: routed(images=np.zeros((4, 8))), r"images must have 3 dimensions"),
+        (lambda: routed(images=np.full((4, 8, 8), 255)), r"images must be from 0 to 1, got 255 to 255"),
+        (lambda: routed(conditions=["day"] * 3), r"one name per image \(4\), got 3"),
+        (lambda: routed(conditions=["day", "night", "day", "dusk"]), r"a condition must be one of day, night, inverted, noisy, got 'dusk'"),
+        (lambda: routed(conditions=["day", "night", "day", "noisy"]), r"means has no entry for 'noisy'"),
+        (lambda: routed(alpha={"model.1": np.zeros((4, 3))}), r"the same layers.* got \['model.1'\] and \['model.1', 'model.3'\]"),
+        (lambda: routed(alpha={"model.1": np.zeros((4, 3)), "model.3": np.zeros((4, 3))}), r"alpha of 'model.3' must have shape \(4, 2\), images and experts, got \(4, 3\)"),
+        (lambda: routed(alpha={"model.1": np.full((4, 3), 1.5), "model.3": np.zeros((4, 2))}), r"alpha of 'model.1' must be from 0 to 1"),
         (lambda: widgets.kernel_mixer(experts=np.zeros((2, 3, 3))), r"at least one picture"),
         (lambda: mixer(image=np.zeros((1, 8, 8))), r"image 'X' must have 2 dimensions, got shape \(1, 8, 8\)"),
         (lambda: mixer(image=np.full((8, 8), 255)), r"image 'X' must be from 0 to 1, got 255 to 255"),
@@ -215,6 +256,7 @@ EXAMPLES = {
     "kernel_mixer": lambda: mixer(images={"eye": np.eye(8), "flat": np.full((8, 8), 0.5)}),
     "routing": lambda: widgets.routing([1.0, -1.0, 0.0]),
     "cost": lambda: widgets.cost(),
+    "routed": lambda: routed(),
 }
 # The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves, nor the sentence, which comes later.
 STATE = """root => {
@@ -314,6 +356,23 @@ def test_a_figure_that_a_notebook_moves_keeps_its_state(open_page):
     before = root.evaluate(STATE)
     page.evaluate("const f = document.querySelector('.dc-figure'); f.remove(); document.body.append(f)")
     assert root.evaluate(STATE) == before
+
+
+def test_the_chosen_image_shows_its_alpha_beside_the_mean_of_its_light(open_page):
+    rng = np.random.default_rng(1)
+    alpha = {"model.1": rng.random((4, 3)), "model.3": rng.random((4, 2))}
+    lights = ["day", "night", "day", "night"]
+    page = open_page(routed(alpha=alpha, means=routing.means(alpha, lights)))
+    page.locator(".dc-thumbs button").nth(3).click()
+    assert page.locator(".dc-shown").get_attribute("alt") == "image 4, night"
+    rows = page.locator(".dc-routed-layer").nth(1).locator(".dc-routed-row").all()
+    assert len(rows) == 2
+    for m, row in enumerate(rows):
+        assert row.inner_text().split()[-1] == f"{alpha['model.3'][3, m]:.2f}"
+        assert float(row.locator(".dc-fill").evaluate("f => f.style.width").rstrip("%")) == pytest.approx(100 * alpha["model.3"][3, m], abs=0.06)
+        mark = row.locator(".dc-own")
+        assert float(mark.evaluate("f => f.style.left").rstrip("%")) == pytest.approx(100 * alpha["model.3"][[1, 3], m].mean(), abs=0.02)
+    assert page.locator(".dc-summary").inner_text().startswith("Image ")
 
 
 def test_pointing_at_y_frames_its_patch_of_x(open_page):

@@ -11,7 +11,7 @@ from ultralytics import YOLO
 from ultralytics.nn import tasks
 
 import dynconv
-from dynconv import yolo
+from dynconv import edits, yolo
 from dynconv.yolo import registration
 
 
@@ -40,9 +40,9 @@ class Repeating(nn.Module):
         self.forward = self.layers.forward
 
 
-def network(*rows):
+def network(*rows, **entries):
     """A tiny classification-free network from YAML rows, on three input channels."""
-    return {"nc": 2, "scales": {"n": [0.5, 0.5, 64]}, "scale": "n", "backbone": [list(row) for row in rows], "head": []}
+    return {"nc": 2, "scales": {"n": [0.5, 0.5, 64]}, "scale": "n", "backbone": [list(row) for row in rows], "head": []} | entries
 
 
 # --- counts ----------------------------------------------------------------------------------------------------------
@@ -54,6 +54,10 @@ COUNTS = {  # name: (layers, parameters) at nc=25, parameters at nc=80; the firs
     "yolov10n-dynamicconv-2-bn-act": (None, 4_898_318 + 1_344, 4_957_048 + 1_344),
     "yolov10n-c2f-dynamicconv": (None, None, 3_751_140),
 }
+
+
+def test_the_packages_own_table_says_the_same():
+    assert yolo.PARAMETERS == {name: at_80 for name, (_, _, at_80) in COUNTS.items()}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -72,8 +76,8 @@ def test_the_models_have_exactly_the_known_size(name):
 
 
 def test_models_lists_every_model_with_a_line_and_an_unknown_name_is_answered():
-    assert set(yolo.models()) == set(COUNTS)
-    assert all(line.endswith(".") and "DynamicConv" in line for line in yolo.models().values())
+    lines = {name: line for name, line in yolo.models().items() if name.startswith("yolov10n-")}
+    assert set(lines) == set(COUNTS) and all(line.endswith(".") and "DynamicConv" in line for line in lines.values())
     with pytest.raises(ValueError, match="no model is called 'yolov10n-dynamicconv-3'; did you mean 'yolov10n-dynamicconv-"):
         yolo.build("yolov10n-dynamicconv-3")
     with pytest.raises(ValueError, match="nc must be .* got 0"):
@@ -83,7 +87,7 @@ def test_models_lists_every_model_with_a_line_and_an_unknown_name_is_answered():
 def test_rows_that_are_not_replaced_are_those_of_ultralytics():
     """Stock weights must keep fitting: every other row of our YAMLs equals ultralytics' own."""
     stock = tasks.yaml_model_load("yolov10n.yaml")
-    for name in yolo.models():
+    for name in COUNTS:
         ours = tasks.yaml_model_load(yolo.path(name))
         assert ours["scales"] == stock["scales"] and ours["nc"] == 80
         for mine, theirs in zip(ours["backbone"] + ours["head"], stock["backbone"] + stock["head"], strict=True):
@@ -146,6 +150,48 @@ def test_an_unknown_module_is_named_with_its_row_and_a_suggestion():
         tasks.parse_model(network([-1, 1, "nn.Convv", [8]]), 3, verbose=False)
 
 
+DYNAMIC = [-1, 1, "DynamicConv", [8, 3]]
+TWO = {"l": [1, 1, 64], "n": [0.5, 0.5, 64]}
+
+
+@pytest.mark.parametrize("model, message", [
+    (network([-1, 1, "Conv", [8]], [-1, 1, "DynamicConv"]), r"row 1 \(backbone\) must be \[from, repeats, module, arguments\], got \[-1, 1, 'DynamicConv'\]"),
+    (network(backbone=["Conv"]), r"row 0 \(backbone\) must be .* got 'Conv'"),
+    *[(network([-1, n, "C2f_DynamicConv", [8]]), rf"how often C2f_DynamicConv repeats, a whole number from 1, got {n!r}") for n in (0, -1, 2.5, "3", None, True)],
+    (network([-1, 1, "DynamicConv", []]), r"row 0 \(backbone\): DynamicConv needs its arguments .* got \[\]"),
+    (network([-1, 1, "DynamicConv", 8]), "needs its arguments .* got 8"),
+    (network(DYNAMIC, scale="s"), "the model asks for scale 's', but has n. The letter is read from the file's name"),
+    (network(DYNAMIC, scale="", scales=TWO, yaml_file="mine.yaml"), r"the model \(mine.yaml\) does not say which of its scales to build: l, n. .* rename"),
+    (network(DYNAMIC, scale=None, scales=TWO), r"does not say which .* In a dictionary set d\['scale'\]"),
+])  # fmt: skip
+def test_a_row_or_scale_that_cannot_be_meant_is_refused_before_anything_is_built(model, message, monkeypatch):
+    monkeypatch.setattr(dynconv.DynamicConv, "__init__", lambda *_: pytest.fail("a layer was built"))
+    monkeypatch.setattr(yolo.C2f_DynamicConv, "__init__", lambda *_: pytest.fail("a block was built"))
+    with pytest.raises(ValueError, match=message):
+        tasks.parse_model(model, 3, verbose=False)
+
+
+def test_what_is_unambiguous_or_not_ours_is_built_as_ultralytics_does():
+    for entries in ({"scale": ""}, {"scale": "", "scales": {}}, {"scale": "n", "scales": TWO}):
+        tasks.parse_model(network(DYNAMIC, **entries), 3, verbose=False)
+    layers, _ = tasks.parse_model(network([-1, 2.5, "Conv", [8]], scale="", scales=TWO), 3, verbose=False)
+    assert layers[0][0].conv.out_channels == 8  # its own choice: the first scale, and 2.5 repeats rounded
+
+
+def test_a_folder_named_like_a_scale_does_not_matter(tmp_path, monkeypatch):
+    """ultralytics takes digits and a letter anywhere in the path for a scale, here those of exp1s, unless the file exists as named."""
+    folder = tmp_path / "exp1s"
+    folder.mkdir()
+    for name in ("yolov10n-mine.yaml", "mine.yaml"):
+        (folder / name).write_text(yolo.path("yolov10n-dynamicconv-1").read_text())
+        model = YOLO(folder / name).model
+        assert sum(p.numel() for p in model.parameters()) == yolo.PARAMETERS["yolov10n-dynamicconv-1"]
+    monkeypatch.setattr("dynconv.yolo.zoo._FOLDER", folder)  # the package installed in such a folder
+    assert yolo.build("yolov10n-mine").model.yaml["scale"] == "n"
+    monkeypatch.chdir(tmp_path)
+    assert YOLO("exp1s/yolov10n-mine.yaml").model.yaml["scale"] == "n"
+
+
 def test_uninstall_gives_ultralytics_its_own_function_back():
     original = tasks.parse_model.dynconv_original
     try:
@@ -206,6 +252,7 @@ def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
     with pytest.raises(yolo.UnsupportedUltralytics, match=r"ultralytics \d.*0 for dynconv_base and 0 for dynconv_repeat.*tested with 8.*install one"):
         registration.install()
     assert tasks.parse_model is parse_model
+    assert yolo.UnsupportedUltralytics is edits.UnsupportedUltralytics  # one name for what the command and the import refuse
     # On import that is not raised, since checkpoints must load; a model that needs a registered module raises it.
     registration.explain_instead(yolo.UnsupportedUltralytics("the reason"), {"DynamicConv"})
     assert tasks.parse_model({"backbone": [[-1, 1, "Conv", []]], "head": []}, 3) is False

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 DOCTREES = BUILD / ".doctrees"
+RUNS = ROOT / "notebooks/runs"  # what chapters have trained; `training.train` does not repeat a run that is there
 CACHE = BUILD / ".jupyter_cache"
 CACHE_KEY = BUILD / ".jupyter_cache_key"
 RUNNING = BUILD / ".running"  # stands while a build runs: one that is here at the start belongs to a killed build
@@ -40,7 +41,7 @@ def main():
     BUILD.mkdir(exist_ok=True)
     key = what_chapters_use()
     if RUNNING.exists() or not CACHE_KEY.exists() or CACHE_KEY.read_text() != key:
-        remove(CACHE)
+        remove(CACHE, RUNS)
     CACHE_KEY.write_text(key)
     RUNNING.touch()
     remove(HTML, DOCTREES)

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..layers import DynamicConv
-from ._checking import NotAttempted, Wrong, call, number
+from ._checking import Wrong, call, number
 
 
 def classes(answer) -> str:
@@ -20,8 +20,6 @@ def classes(answer) -> str:
             raise Wrong(f"390 per class and 390 · {expected - 1} more than with one class are {expected} classes, you say {got:g}.")
     for parameters in (1000 + 390 * 7 + 1, 1000 - 390):
         got = answer(parameters, 1000, 390)
-        if got is ...:
-            raise NotAttempted
         if got is not None:
             raise Wrong(f"{parameters} is not 1000 plus a whole number of times 390: no number of classes fits, return None.")
     return "right: and two models that give the same number are better evidence than one."

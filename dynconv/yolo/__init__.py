@@ -6,15 +6,17 @@
 from . import registration
 from .. import offline
 from ..layers import DynamicConv
+from ..relatives import TimmBackbone
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
+from .dcnv3 import DCNv3_YOLO
 from .flops import repair_flops
 from .registration import UnknownModuleError, UnsupportedUltralytics, is_active, register, registered, unregister
 from .safe_load import allow_safe_load
 from .upcycling import Upcycled, upcycle
-from .zoo import build, models, path
+from .zoo import PARAMETERS, build, models, path
 
 __all__ = [
-    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct", "DynamicConvTrainer", "UnknownModuleError",
+    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DCNv3_YOLO", "DynamicConvBNAct", "DynamicConvTrainer", "PARAMETERS", "UnknownModuleError",
     "UnsupportedUltralytics", "Upcycled",
     "allow_safe_load", "build", "is_active", "models", "path", "register", "register_all", "registered", "repair_flops", "unregister",
     "upcycle",
@@ -29,7 +31,7 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
 
 
-_MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv)
+_MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv, DCNv3_YOLO)
 
 
 def register_all() -> None:
@@ -38,6 +40,8 @@ def register_all() -> None:
     Raises:
         UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
     """
+    # Its arguments stand in the YAML as they are, without c1 and c2: parse_model needs to know no more than the name.
+    registration.tasks.TimmBackbone = TimmBackbone
     for cls in _MODULES:
         register(cls, repeat=cls is C2f_DynamicConv)
 

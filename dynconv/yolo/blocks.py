@@ -1,4 +1,7 @@
-"""The blocks of the YOLO tutorials that stand on ultralytics' Conv: a bottleneck and a C2f with DynamicConv inside."""
+"""The blocks of the YOLO tutorials that stand on ultralytics' Conv: a bottleneck and a C2f with DynamicConv inside.
+
+What they stand on is in ultralytics/nn/modules/conv.py (Conv) and ultralytics/nn/modules/block.py (Bottleneck, C2f).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,8 @@ class DynamicConvBNAct(nn.Module):
         num_experts: M.
 
     Shapes: (B, c1, H, W) -> (B, c2, H', W').
+
+    Source: Conv in ultralytics/nn/modules/conv.py, with its convolution made dynamic.
     """
 
     def __init__(self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, num_experts: int = 4) -> None:
@@ -47,6 +52,8 @@ class Bottleneck_DynamicConv(nn.Module):
         e: hidden channels as a fraction of c2.
 
     Shapes: (B, c1, H, W) -> (B, c2, H, W).
+
+    Source: Bottleneck in ultralytics/nn/modules/block.py, with cv2 made dynamic.
     """
 
     def __init__(self, c1: int, c2: int, shortcut: bool = True, g: int = 1, k: tuple = (3, 3), e: float = 0.5) -> None:
@@ -62,7 +69,10 @@ class Bottleneck_DynamicConv(nn.Module):
 
 
 class C2f_DynamicConv(C2f):
-    """ultralytics' C2f whose n bottlenecks are `Bottleneck_DynamicConv`. Arguments and shapes as for C2f."""
+    """ultralytics' C2f whose n bottlenecks are `Bottleneck_DynamicConv`. Arguments and shapes as for C2f.
+
+    Source: C2f in ultralytics/nn/modules/block.py, with `m` replaced.
+    """
 
     def __init__(self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5) -> None:
         super().__init__(c1, c2, n, shortcut, g, e)

@@ -22,15 +22,11 @@ import torch.nn
 import ultralytics
 from ultralytics.nn import tasks
 
-from ..edits import find_collections
+from ..edits import UnsupportedUltralytics, find_collections
 
 TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
 _LOCK = threading.RLock()
 _registered: dict[str, bool] = {}  # name in a YAML -> whether it takes a repeat count
-
-
-class UnsupportedUltralytics(RuntimeError):
-    """This version of ultralytics builds its models in a way that the registration does not know."""
 
 
 class UnknownModuleError(KeyError):
@@ -131,7 +127,7 @@ def install() -> None:
 
         @functools.wraps(extended)
         def parse_model(d, ch, verbose=True):
-            check_names(d)
+            check_rows(d)
             return extended(d, ch, verbose)
 
         parse_model.dynconv_original = original
@@ -168,19 +164,50 @@ def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
     tasks.parse_model = parse_model
 
 
-def check_names(d: dict) -> None:
-    """Raise UnknownModuleError for a row of a model dictionary that names no known module."""
-    row = 0
-    for section in ("backbone", "head"):
-        for _, _, name, *_ in d.get(section, ()):
-            if isinstance(name, str) and not _is_known(name):
-                close = difflib.get_close_matches(name, [*_registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))], 1)
-                hint = f"; did you mean {close[0]!r}?" if close else "."
-                raise UnknownModuleError(
-                    f"row {row} ({section}) names the module {name!r}, which neither ultralytics nor dynconv knows{hint} "
-                    f"Registered are {', '.join(sorted(_registered)) or 'none'}; a module of your own needs dynconv.yolo.register first."
-                )
-            row += 1
+def check_rows(d: dict) -> None:
+    """Refuse a model dictionary that would fail without naming the mistake, or build something else than it says.
+
+    Names and the form of rows are checked in every model; scale, repeats and arguments only where a registered module
+    stands, since what ultralytics makes of its own modules is not ours to change.
+
+    Raises:
+        UnknownModuleError: a row names no known module.
+        ValueError: a row has not four entries; or, with registered modules, the scale is missing among several or is
+            none of those in the file, a repeat count is no whole number from 1, or a row has no arguments.
+    """
+    rows = [(f"row {i} ({section})", row) for i, (section, row) in enumerate((s, r) for s in ("backbone", "head") for r in d.get(s, ()))]
+    for where, row in rows:
+        if not isinstance(row, (list, tuple)) or len(row) != 4:
+            raise ValueError(f"{where} must be [from, repeats, module, arguments], got {row!r}")
+        name = row[2]
+        if isinstance(name, str) and not _is_known(name):
+            close = difflib.get_close_matches(name, [*_registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))], 1)
+            hint = f"; did you mean {close[0]!r}?" if close else "."
+            raise UnknownModuleError(
+                f"{where} names the module {name!r}, which neither ultralytics nor dynconv knows{hint} "
+                f"Registered are {', '.join(sorted(_registered)) or 'none'}; a module of your own needs dynconv.yolo.register first."
+            )
+    ours = [(where, row) for where, row in rows if isinstance(row[2], str) and row[2] in _registered]
+    if ours:
+        _check_scale(d)
+    for where, (_, repeats, name, arguments) in ours:
+        if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
+            raise ValueError(f"{where}: the second entry of a row says how often {name} repeats, a whole number from 1, got {repeats!r}")
+        if not isinstance(arguments, (list, tuple)) or not arguments:
+            raise ValueError(f"{where}: {name} needs its arguments as a list that begins with the output channels, got {arguments!r}")
+
+
+def _check_scale(d: dict) -> None:
+    """A model with several scales must be told which; ultralytics would take the first, and sorted by name that is a large one."""
+    scales, scale = d.get("scales"), d.get("scale")
+    if not scales or scale in scales or (not scale and len(scales) == 1):
+        return
+    letters, file = ", ".join(scales), f" ({d['yaml_file']})" if "yaml_file" in d else ""
+    asked = f"asks for scale {scale!r}, but has" if scale else "does not say which of its scales to build:"
+    raise ValueError(
+        f"the model{file} {asked} {letters}. The letter is read from the file's name, the n in yolov10n-mine.yaml: rename "
+        f"the file, or add the scale to `scales`. In a dictionary set d['scale']"
+    )
 
 
 def _is_known(name: str) -> bool:

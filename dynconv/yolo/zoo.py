@@ -8,6 +8,14 @@ from pathlib import Path
 
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
+PARAMETERS = {  # of each model with 80 classes; assert the count after building, since some mistakes raise no error
+    "yolov10n-c2f-dynamicconv": 3_751_140,
+    "yolov10n-dynamicconv-1": 2_955_372,
+    "yolov10n-dynamicconv-1-bn-act": 2_955_692,
+    "yolov10n-dynamicconv-2": 4_957_048,
+    "yolov10n-dynamicconv-2-bn-act": 4_958_392,
+}
+
 
 def models() -> dict[str, str]:
     """The models of the package: {name: one line that says what is replaced}."""

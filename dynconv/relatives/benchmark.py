@@ -1,0 +1,119 @@
+"""`python -m dynconv.relatives.benchmark`: the core of DCNv3 by grid_sample (ours) and by torchvision.ops.deform_conv2d.
+
+Method and clock are those of `dynconv.benchmark`: one thread, the two in turn within each repetition, medians of ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import time
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .dcnv3 import DCNv3, dcnv3, tap_grid
+
+
+class Shape(NamedTuple):
+    """Input and layer: N images of (size, size, channels)."""
+
+    batch: int
+    size: int
+    channels: int
+    group: int
+    kernel_size: int = 3
+    stride: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.channels} channels @{self.size}, k{self.kernel_size} s{self.stride}, {self.group} groups  N={self.batch}"
+
+
+SHAPES = [  # the levels of a detector at 640 pixels, the two rows of our YAMLs, many groups, a larger kernel
+    Shape(1, 80, 64, 4),
+    Shape(1, 40, 128, 4),
+    Shape(1, 40, 256, 4, stride=2),
+    Shape(1, 20, 256, 4),
+    Shape(4, 20, 256, 16),
+    Shape(1, 40, 128, 8, kernel_size=5),
+]
+
+
+def by_deform_conv2d(
+    x: Tensor, offset: Tensor, mask: Tensor, kernel_size: int, stride: int, pad: int, dilation: int = 1, offset_scale: float = 1.0
+) -> Tensor:
+    """What `dcnv3` computes (without remove_center), by torchvision: a depthwise kernel of ones, modulated by the mask.
+
+    torchvision numbers the taps row by row and wants (vertical, horizontal) pairs, channels first; its taps do not scale,
+    so that what offset_scale adds to them goes into the offset.
+    """
+    from torchvision.ops import deform_conv2d
+
+    batch, rows, columns, groups = mask.shape[:4]
+    k, channels = kernel_size, x.shape[3]
+    taps = tap_grid(k, dilation).to(x)
+    moved = ((taps + offset) * offset_scale - taps).reshape(batch, rows, columns, groups, k, k, 2)
+    moved = moved.flip(-1).permute(0, 3, 5, 4, 6, 1, 2).reshape(batch, -1, rows, columns)
+    weight = mask.reshape(batch, rows, columns, groups, k, k).permute(0, 3, 5, 4, 1, 2).reshape(batch, -1, rows, columns)
+    ones = x.new_ones(channels, 1, k, k)
+    return deform_conv2d(x.permute(0, 3, 1, 2), moved, ones, None, stride, pad, dilation, weight).permute(0, 2, 3, 1)
+
+
+def contestants(shape: Shape) -> tuple[dict, tuple[Tensor, Tensor, Tensor]]:
+    """The two as functions of (x, offset, mask), and these tensors: offsets of about a pixel, all with gradients."""
+    k, s = shape.kernel_size, shape.stride
+    layer, x = DCNv3(shape.channels, k, stride=s, group=shape.group), torch.randn(shape.batch, shape.size, shape.size, shape.channels)
+    with torch.no_grad():
+        offset, mask = layer.points(x)
+        tensors = x, torch.randn_like(offset), torch.randn_like(mask).softmax(-1)
+    run = {
+        "grid_sample": lambda x, offset, mask: dcnv3(x, offset, mask, k, s, layer.pad),
+        "deform_conv2d": lambda x, offset, mask: by_deform_conv2d(x, offset, mask, k, s, layer.pad),
+    }
+    return run, tuple(t.requires_grad_() for t in tensors)
+
+
+def ratios(shape: Shape, repetitions: int = 9) -> dict[str, float]:
+    """Median time of torchvision's way over ours in the same repetition: {'forward': ..., 'training step': ...}."""
+    run, tensors = contestants(shape)
+    seconds = {kind: {name: [] for name in run} for kind in ("forward", "training step")}
+    for repetition in range(repetitions + 2):
+        for kind, times in seconds.items():
+            for name in random.sample(list(run), len(run)):
+                start = time.process_time_ns()
+                if kind == "forward":
+                    with torch.no_grad():
+                        run[name](*tensors)
+                else:
+                    torch.autograd.grad(run[name](*tensors).sum(), tensors)
+                if repetition >= 2:  # the first two rounds fill caches
+                    times[name].append(max(time.process_time_ns() - start, 1))
+    return {
+        kind: statistics.median(theirs / ours for theirs, ours in zip(times["deform_conv2d"], times["grid_sample"]))
+        for kind, times in seconds.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m dynconv.relatives.benchmark", description="Times two ways to compute DCNv3.")
+    parser.add_argument("--repetitions", type=int, default=9, help="rounds per row (default 9)")
+    parser.add_argument("--threads", type=int, default=1, help="threads for torch (default 1)")
+    options = parser.parse_args()
+    if min(options.repetitions, options.threads) < 1:
+        parser.error("--repetitions and --threads must be at least 1")
+    torch.set_num_threads(options.threads)
+
+    print(f"time through deform_conv2d relative to ours (1.00); torch {torch.__version__}, {options.threads} thread(s)")
+    print(f"{'':<44}{'forward':>10}{'training step':>16}")
+    rows = []
+    for shape in SHAPES:
+        rows.append(ratios(shape, options.repetitions))
+        print(f"{shape!s:<44}{rows[-1]['forward']:>10.2f}{rows[-1]['training step']:>16.2f}", flush=True)
+    means = [statistics.geometric_mean(row[kind] for row in rows) for kind in rows[0]]
+    print(f"{'geometric mean':<44}{means[0]:>10.2f}{means[1]:>16.2f}")
+
+
+if __name__ == "__main__":
+    main()

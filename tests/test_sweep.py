@@ -1,0 +1,190 @@
+"""A sweep: the same runs one after the other and on a Ray cluster, whatever happens to a job or a worker."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from dynconv import scenes, training
+from dynconv import sweep as sweep_module
+from dynconv.sweep import SweepError, sweep
+
+MODELS = ["yolov10n", "yolov10n-dynamicconv-1"]
+TINY = training.preset("cpu").settings | dict(epochs=1, imgsz=64, batch=4, nbs=4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return scenes.make(tmp_path_factory.mktemp("data"), train=8, val=4, size=64, progress=False)
+
+
+@pytest.fixture(scope="module")
+def serial(data, tmp_path_factory):
+    """The runs of both models, one after the other."""
+    return sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path_factory.mktemp("serial"), threads=1)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two workers, started by somebody who did not set ultralytics' switches."""
+    ray = pytest.importorskip("ray")
+    # Each of Ray's processes imports jsonschema, and that a parser of addresses, if Jupyter has brought it: two thirds of the
+    # time to start. jsonschema goes without it if it cannot be imported.
+    without = tmp_path_factory.mktemp("path")
+    (without / "rfc3987_syntax.py").write_text("raise ImportError")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(without), prepend=os.pathsep)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        for name in ("YOLO_OFFLINE", "YOLO_AUTOINSTALL"):
+            patch.delenv(name, raising=False)
+        for last in (False, False, True):
+            try:
+                ray.init(
+                    "local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error",
+                    object_store_memory=100 * 2**20, _node_ip_address="127.0.0.1",
+                )  # fmt: skip
+                break
+            except Exception as error:  # Ray raises just that
+                ray.shutdown()
+                if last or "timed out during startup" not in str(error):
+                    raise  # on a busy machine Ray's parts do not find each other in time
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A model that is found, and cannot be built."""
+    file = tmp_path / "yolov10n-broken.yaml"
+    file.write_text("nc: 80\nscales: {n: [0.33, 0.25, 1024]}\nbackbone: [[-1, 1, DynamicConf, [64, 3, 2]]]\nhead: [[[0], 1, v10Detect, [nc]]]\n")
+    return file
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The jobs that are handed to `train` in this process."""
+    jobs = []
+    monkeypatch.setattr(sweep_module, "train", lambda model, *rest, seed, **more: jobs.append((model, seed)) or training.train(model, *rest, seed=seed, **more))
+    return jobs
+
+
+def scores(run):
+    return {name: values for name, values in run.curves.items() if name != "seconds"}
+
+
+def test_on_a_cluster_the_results_are_the_same_and_a_job_that_fails_stops_no_other(data, serial, cluster, broken, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("YOLO_OFFLINE", "true")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SweepError, match=r"(?s)1 of 3 jobs failed; the others are done.*yolov10n-broken.yaml, seed 0: UnknownModuleError: .*DynamicConv") as caught:
+        sweep([broken.name, *MODELS], data, TINY, seeds=[0], folder="runs", ray=True)
+    runs = caught.value.finished
+    assert [run.model for run in runs] == MODELS and [scores(run) for run in runs] == [scores(run) for run in serial]
+    assert all(run.curves["class loss"][-1] > 0 and run.versions == other.versions for run, other in zip(runs, serial))
+    assert training.load_run(runs[0].folder) == runs[0] and runs[0].folder.startswith(str(tmp_path / "runs"))
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line[:7] for line in lines) == ["1 of 3:", "2 of 3:", "3 of 3:"]
+    assert sorted(line[8:].partition(".")[0] for line in lines) == [
+        "yolov10n, seed 0, mAP50 0", "yolov10n-broken, seed 0, failed: UnknownModuleError", "yolov10n-dynamicconv-1, seed 0, mAP50 0",
+    ]  # fmt: skip
+
+    def look():
+        time.sleep(0.5)  # so that each worker gets one
+        return sys.modules["ultralytics.utils"].ONLINE if "ultralytics" in sys.modules else None
+
+    online = cluster.get([cluster.remote(look).remote() for _ in range(2)])
+    assert cluster.is_initialized() and False in online and True not in online, "the workers are offline, since this process is"
+
+
+def test_the_job_of_a_killed_worker_is_continued_by_another(data, cluster, tmp_path):
+    (model,), settings = MODELS[:1], TINY | dict(epochs=3)
+    place = training.plan(model, data, settings, folder=tmp_path).folder
+    killed = {}
+
+    def kill():
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not killed:
+            time.sleep(0.02)
+            if (place / "weights/best.pt").exists():  # the first epoch is over; last.pt is written before
+                for process in psutil.process_iter(["cmdline"]):
+                    if (process.info["cmdline"] or [""])[0].startswith("ray::_attempt"):
+                        killed.update(pid=process.pid, rows=(place / "results.csv").read_text())
+                        os.kill(process.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    (run,) = sweep([model], data, settings, seeds=[0], folder=tmp_path, ray=True)
+    killer.join()
+    assert killed and not psutil.pid_exists(killed["pid"])
+    assert run.curves["epoch"] == [1, 2, 3] and (place / "results.csv").read_text().startswith(killed["rows"][: killed["rows"].rindex("\n") + 1])
+    assert 2 <= killed["rows"].count("\n") < 4, "it was killed before it was done"
+
+
+def test_a_sweep_that_was_stopped_runs_only_what_is_missing(data, trained, tmp_path, monkeypatch):
+    def stop(model, *rest, seed, **more):
+        if (model, seed) == (MODELS[1], 0):
+            raise KeyboardInterrupt
+        return training.train(model, *rest, seed=seed, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sweep_module, "train", stop)
+        sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path)
+    first = training.plan(MODELS[0], data, TINY, folder=tmp_path).folder / "run.json"
+    before = first.stat().st_mtime_ns
+    runs = sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path)
+    assert [run.model for run in runs] == MODELS and first.stat().st_mtime_ns == before
+    monkeypatch.setattr(training, "_callbacks", lambda *_: pytest.fail("trained again"))
+    assert sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path, ray=True) == runs, "and starts no cluster for what is done"
+
+
+def test_seeds_are_outermost_and_all_jobs_are_tried(data, broken, tmp_path, monkeypatch):
+    tried = []
+
+    def fail(model, *rest, seed, **more):
+        tried.append((model, seed))
+        raise training.DivergedError(f"{model} diverged")
+
+    monkeypatch.setattr(sweep_module, "train", fail)
+    with pytest.raises(SweepError, match="4 of 4 jobs failed") as caught:
+        sweep(iter(MODELS), data, TINY, seeds=iter((5, 2)), folder=tmp_path)
+    assert tried == [(MODELS[0], 5), (MODELS[1], 5), (MODELS[0], 2), (MODELS[1], 2)] == list(caught.value.failed)
+    assert "yolov10n-dynamicconv-1, seed 2: DivergedError: yolov10n-dynamicconv-1 diverged" in str(caught.value)
+
+
+def test_a_cluster_of_its_own_stays_on_this_machine_and_is_shut_down(data, tmp_path, broken, monkeypatch, cluster):
+    asked, down = [], []
+    monkeypatch.setattr(cluster, "is_initialized", lambda: False)
+    monkeypatch.setattr(cluster, "init", lambda *address, **more: asked.append((address, more)))
+    monkeypatch.setattr(cluster, "shutdown", lambda: down.append(True))
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+    for ray, address in ((True, "local"), ("auto", "auto"), ("10.0.0.1:6379", "10.0.0.1:6379")):
+        with pytest.raises(SweepError, match="1 of 1 jobs failed"):
+            sweep([broken], data, TINY, seeds=[0], folder=tmp_path, ray=ray)
+        (where, how), *_ = asked  # Ray itself asks again, since it seems not to be there
+        assert where == (address,) and os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+        if ray is True:
+            assert how["include_dashboard"] is False and how["_node_ip_address"] == "127.0.0.1"
+        asked.clear()
+    assert down == [True] * 3
+
+
+def test_without_ray_the_error_says_how_to_get_it(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r'pip install "dynconv\[ray\]"'):
+        sweep(MODELS, data, TINY, folder=tmp_path, ray=True)
+
+
+@pytest.mark.parametrize("models, more, error, message", [
+    (["yolov10n", "yolov10n"], {}, ValueError, "each of them once, got models=.'yolov10n', 'yolov10n'., seeds=.0, 1, 2."),
+    (["yolov10n"], {"seeds": [1, 1]}, ValueError, "each of them once"),
+    ([], {}, ValueError, "at least one model"),
+    (["yolov10n", "yolov10n-dynamicconv-7"], {}, ValueError, "no model is called 'yolov10n-dynamicconv-7'"),
+    (["yolov10n"], {"settings": {"seed": 1}}, ValueError, "settings must not hold seed"),
+])  # fmt: skip
+def test_bad_input_is_said_before_the_first_job(data, tmp_path, trained, models, more, error, message):
+    with pytest.raises(error, match=message):
+        sweep(models, data, **{"settings": TINY, "folder": tmp_path} | more)
+    assert not trained and not list(tmp_path.iterdir())
