@@ -1,8 +1,11 @@
-"""One switch that keeps ultralytics from talking to other hosts, and back.
+"""One switch that keeps ultralytics, and timm's source of weights, from talking to other hosts, and back.
 
 Left alone, ultralytics asks two DNS servers when it is imported; when it trains, PyPI for a newer version, GitHub for a
 font and on a GPU for weights to check mixed precision with; it sends usage figures to Google Analytics; and a checkpoint
 or an export that needs a package makes it run `pip install`. It reads its switches once, on import.
+
+timm fetches pretrained weights with huggingface_hub, which tries again and again for some 40 seconds where there is no
+network. Its switch can be turned at any time.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import sys
 SWITCHES = {
     "YOLO_OFFLINE": "true",  # no DNS question on import, no version check, no usage figures (older versions know only 'true')
     "YOLO_AUTOINSTALL": "false",  # never pip install what a checkpoint names: a stranger may own that name on PyPI
+    "HF_HUB_OFFLINE": "1",  # huggingface_hub: only weights that are on this machine, and no usage figures
 }
 _before: dict[str, str | None] = {}  # what `stay_offline` found, for `go_online`
 
@@ -36,6 +40,7 @@ def stay_offline() -> None:
     if not _before:
         _before.update({name: os.environ.get(name) for name in SWITCHES})
     os.environ.update(SWITCHES)
+    _tell_hub()
 
 
 def go_online() -> None:
@@ -48,11 +53,23 @@ def go_online() -> None:
     for name, value in _before.items():
         os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     _before.clear()
+    _tell_hub()
 
 
 def is_offline() -> bool:
     """Whether YOLO_OFFLINE is set, by `stay_offline` or by the reader."""
-    return os.environ.get("YOLO_OFFLINE", "").strip().lower() in ("1", "true", "yes", "on", "y", "t")
+    return _is_on("YOLO_OFFLINE")
+
+
+def _is_on(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def _tell_hub() -> None:
+    """Make huggingface_hub obey the environment as it is now: it read it on import, and looks at what it read at each request."""
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:
+        constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE") or _is_on("TRANSFORMERS_OFFLINE")
 
 
 def guard_downloads() -> None:

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
 
 from . import style
 from .arrays import as_alpha, as_array
@@ -165,6 +166,8 @@ def curves(series: dict, xlabel: str, ylabel: str, baseline: str | None = "basel
             ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.15, linewidth=0)
         ends.append((float(y[:, -1].mean()), float(x[-1]), name, colour))
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    if all(float(x[-1]).is_integer() for x, _ in series.values()):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y")
     # Names keep one line height of distance, in the order of their lines' ends.
     low, high = ax.get_ylim()
@@ -244,7 +247,7 @@ def detections(images, boxes, titles: list[str], columns: int = 4) -> Figure:
         image(ax, picture, title)
         for x, y, width, height in np.asarray(found) * picture.shape[0]:
             corner = (x - width / 2 - 0.5, y - height / 2 - 0.5)
-            ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=style.EXPERTS[1].light, linewidth=1.4))
+            ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=style.POSITIVE.light, linewidth=1.4))
     return figure
 
 

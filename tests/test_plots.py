@@ -38,6 +38,8 @@ FIGURES = {
     "alpha grid": lambda: plots.alpha_grid(RNG.random((3, 4, 4)), np.full((3, 4, 4), 0.1), ["a", "b", "c"], ["○ day", "● night", "◐ inverted", "▦ noisy"]),
     "strip": lambda: plots.strip(RNG.random((8, 12, 12)), RNG.random(8), ["○"] * 8, expert=1),
     "matrix": lambda: plots.matrix(RNG.random((2, 3)), ["day", "all"], ["own", "mean", "day"], "α from", "images"),
+    "intervals": lambda: plots.intervals({"a": {"baseline": ([1, 2, 4], 1, 3), "ours": ([2, 3], 1, 4)}, "b": {"ours": ([1], 0, 2)}}, "mAP"),
+    "detections": lambda: plots.detections(RNG.random((3, 12, 12)), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2),
     "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
     "bare matplotlib": lambda: on_axes(lambda ax: (ax.plot(T, T), ax.set_title("black by default"), ax.fill([0, 1, 1], [0, 0, 1], "k"))),
 }
@@ -129,6 +131,17 @@ def test_labels_of_curves_that_end_together_stay_apart():
     assert min(np.diff(heights)) >= 10.5 / 72 * figure.dpi
 
 
+def test_boxes_lie_where_the_labels_say():
+    figure = plots.detections(np.zeros((1, 10, 10)), [np.array([[0.3, 0.6, 0.2, 0.4]])], ["a"])
+    (box,) = figure.axes[0].patches  # pixel (0, 0) is drawn from -0.5 to 0.5
+    np.testing.assert_allclose([*box.get_xy(), box.get_width(), box.get_height()], [1.5, 3.5, 2, 4])
+
+
+def test_epochs_are_whole_numbers():
+    figure = plots.curves({"a": (np.arange(1, 5), np.arange(4))}, "epoch", "loss")
+    assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
@@ -141,6 +154,8 @@ def test_labels_of_curves_that_end_together_stay_apart():
         (lambda ax: plots.experts_row(EXPERTS, ALPHA[:2], MIXED), r"one value per expert \(4\), got 2"),
         (lambda ax: plots.mixing(X, np.zeros((9, 3, 3)), np.zeros(9), MIXED, X), "at most 8 experts"),
         (lambda ax: plots.bars({}), "at least one"),
+        (lambda ax: plots.intervals({"a": {}}, "x"), "at least one"),
+        (lambda ax: plots.detections(np.zeros((2, 4, 4)), [[]], ["a", "b"]), "equally many, got 2, 1, 2"),
         (lambda ax: plots.alpha_grid(np.zeros((2, 2, 4)), np.zeros((2, 2, 4)), ["a"], ["b", "c"]), r"shape \(1, 2, experts\), got \(2, 2, 4\)"),
         (lambda ax: plots.alpha_grid(np.zeros((1, 1, 9)), np.zeros((1, 1, 9)), ["a"], ["b"]), "at most 8 experts"),
         (lambda ax: plots.strip(np.zeros((2, 4, 4)), [0.1, 0.2], ["a"], 0), "one entry per image, got 2, 2 and 1"),

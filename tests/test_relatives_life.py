@@ -32,6 +32,7 @@ def test_the_relatives_are_listed_with_a_line_each():
     lines = {name: line for name, line in yolo.models().items() if not name.startswith("yolov10n-")}
     assert lines.keys() == PARAMETERS.keys() and all(line.endswith(".") for line in lines.values())
     assert len(set(lines.values())) == len(lines)
+    assert {name: count for name, count in yolo.PARAMETERS.items() if not name.startswith("yolov10n-")} == PARAMETERS
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -176,6 +177,33 @@ def test_all_reload_and_the_killed_run_resumes_in_a_new_process_that_imports_not
         "m.train(resume=True); print(seen, type(m.model.model[0]).__name__)"
     )
     assert run_python(code, trained) == "[1] TimmBackbone"
+
+
+def test_checkpoints_load_where_only_allowed_classes_may(trained):
+    """DCNv3's need no more than our classes; those with a timm backbone need timm's too, found as the docstring says."""
+    code = (
+        "import importlib, torch; from ultralytics import YOLO; from dynconv import yolo; yolo.allow_safe_load()\n"
+        "print(type(YOLO('yolov8n-dcnv3/weights/best.pt').model).__name__); file = 'yolov8n-starnet-s050/weights/last.pt'\n"
+        "try: YOLO(file)\nexcept TypeError as error: print('outside the supported' in str(error))\n"
+        "names = torch.serialization.get_unsafe_globals_in_checkpoint(file)\n"
+        "names = [name.rpartition('.') for name in names if name.startswith('timm.')]\n"
+        "torch.serialization.add_safe_globals([getattr(importlib.import_module(module), name) for module, _, name in names])\n"
+        "print(type(YOLO(file).model.model[0]).__name__)"
+    )
+    process = start_python(code, trained, ULTRALYTICS_SAFE_LOAD="1")
+    out, err = process.communicate(timeout=300)
+    assert out.splitlines()[-3:] == ["DetectionModel", "True", "TimmBackbone"], err[-1500:]
+
+
+@pytest.mark.parametrize("asked, variables", [("[False, True, False, True]", {}), ("[True, True, True, True]", {"HF_HUB_OFFLINE": "yes"})])
+def test_offline_holds_for_pretrained_weights_whenever_timm_was_imported_and_is_taken_back(asked, variables, tmp_path):
+    """huggingface_hub reads its switch when it is imported; timm imports it."""
+    code = (
+        "import timm; from huggingface_hub import is_offline_mode as asked; from dynconv import offline; seen = [asked()]\n"
+        "for switch in (offline.stay_offline, offline.go_online, offline.stay_offline): switch(); seen.append(asked())\n"
+        "print(seen)"
+    )
+    assert run_python(code, tmp_path, **{"HF_HUB_OFFLINE": None} | variables) == asked
 
 
 @pytest.mark.parametrize("name", ["yolov8n-dcnv3", "yolov8n-starnet-s050"])

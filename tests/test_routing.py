@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestCentroid
 from torch import nn
 
 import dynconv
-from dynconv import dynamic_conv2d, routing
+from dynconv import dynamic_conv2d, routing, scoring
 from dynconv.yolo import C2f_DynamicConv, DynamicConvBNAct, build
 
 CONDITIONS = ["day", "night"] * 5
@@ -60,7 +60,7 @@ def detector(tmp_path_factory):
     for scores, sides in zip(head.cv3, head.cv2):
         scores[-1].bias.data += 4  # fresh weights are too modest to report anything,
         sides[-1].bias.data.view(4, -1)[:, 2:] -= 5  # and their boxes are larger than the image
-    judge = routing._judge(model.model)
+    judge = scoring._judge(model.model)
     with torch.no_grad():
         found = judge.postprocess(model.model(tensor(images)))
     for i, one in enumerate(found):
@@ -239,6 +239,18 @@ def test_mixed_kernels_are_the_sum():
     np.testing.assert_allclose(kernel, 0.2 * weight[0] + 0.7 * weight[1], rtol=1e-5)
 
 
+def test_a_closeup_shows_the_pair_of_channels_that_moves_most():
+    network, alpha = toy(), {"2": RNG.random((9, 2))}
+    weight = network[2].weight.detach().double().numpy()
+    kernels = np.array([np.tensordot(row, weight, 1) for row in alpha["2"]])  # (images, Cout, Cin, 3, 3)
+    most = np.unravel_index(kernels.var(0).sum((2, 3)).argmax(), (6, 4))
+    found = routing.closeups(network, alpha)["2"]
+    assert (found.output, found.input) == most
+    np.testing.assert_array_equal(found.experts, weight[:, most[0], most[1]])
+    np.testing.assert_allclose(found.mean, alpha["2"].mean(0))
+    assert found.mean @ found.gram @ found.mean == pytest.approx((kernels.mean(0) ** 2).sum())
+
+
 # --- the swap --------------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +267,10 @@ def test_fixed_alpha_is_used_for_every_image_and_then_no_more():
             torch.testing.assert_close(network(x), expected)  # an inner one gives back what it found
             assert np.allclose(routing.record(network, x)["2"], [0.2, 0.7])
         assert torch.equal(network(x), own)
+        two = {"0.conv": [0.1, 0.2, 0.3, 0.4], "2": [0.2, 0.7]}
+        with routing.fixed(network, two):
+            found = routing.record(network, x)
+            assert all(np.allclose(found[name], value) for name, value in two.items())  # to each layer its own
         with pytest.raises(KeyError), routing.fixed(network, {"2": [0.2, 0.7]}):
             raise KeyError
         assert torch.equal(network(x), own)

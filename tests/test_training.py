@@ -148,6 +148,7 @@ def test_a_killed_run_continues_and_has_each_epoch_once(stopped, finished, data,
     assert [row["epoch"] for row in rows(place)] == ["1", "2"] and run.curves["epoch"] == [1, 2]
     assert run.curves["class loss"][0] == finished[0].curves["class loss"][0], "the first epoch is that of before"
     assert run.curves["seconds"][0] == 1000 and 0 < run.curves["seconds"][1] < 100
+    assert float(rows(place)[-1]["time"]) > 1000, "the clock goes on where it stopped"
     assert training.load_run(place) == run
 
 

@@ -265,7 +265,7 @@ STATE = """root => {
   return [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join() + copy.querySelector('.dc-body').innerHTML;
 }"""
 COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL()).concat(getComputedStyle(root).color,
-  [...root.querySelectorAll('.dc-fill')].map(f => getComputedStyle(f).backgroundColor))"""  # but not X, which is grey on all pages
+  [...root.querySelectorAll('.dc-fill, .dc-kernel span')].map(f => getComputedStyle(f).backgroundColor))"""  # but not X, which is grey on all pages
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -373,6 +373,15 @@ def test_the_chosen_image_shows_its_alpha_beside_the_mean_of_its_light(open_page
         mark = row.locator(".dc-own")
         assert float(mark.evaluate("f => f.style.left").rstrip("%")) == pytest.approx(100 * alpha["model.3"][[1, 3], m].mean(), abs=0.02)
     assert page.locator(".dc-summary").inner_text().startswith("Image ")
+
+
+def test_a_picture_looks_the_same_on_a_dark_page_of_the_site(open_page):
+    page = open_page(routed())
+    page.add_style_tag(content="""html[data-theme=dark] img:not(.only-dark,.dark-light){filter:brightness(.8) contrast(1.2)}
+        html[data-theme=dark] .bd-content div.cell_output img{background-color:#fff;border-radius:.25rem;padding:.5rem}""")  # pydata-sphinx-theme's
+    page.evaluate("document.documentElement.dataset.theme = 'dark'; document.body.innerHTML = `<div class=bd-content><div class=cell_output>${document.body.innerHTML}</div></div>`")
+    looks = "i => { const s = getComputedStyle(i); return [s.filter, s.padding, s.backgroundColor].join() }"
+    assert {image.evaluate(looks) for image in page.locator(".dc-body img").all()} == {"none,0px,rgba(0, 0, 0, 0)"}
 
 
 def test_pointing_at_y_frames_its_patch_of_x(open_page):

@@ -53,11 +53,14 @@ COUNTS = {  # name: (layers, parameters) at nc=25, parameters at nc=80; the firs
     "yolov10n-dynamicconv-1-bn-act": (None, 2_896_642 + 320, 2_955_372 + 320),
     "yolov10n-dynamicconv-2-bn-act": (None, 4_898_318 + 1_344, 4_957_048 + 1_344),
     "yolov10n-c2f-dynamicconv": (None, None, 3_751_140),
+    # Stock, and each SCDown a Conv: 9·c1·c2 + 2·c2 parameters, where there were c1·c2 + 9·c2 + 4·c2.
+    "yolov10n-conv-2": (None, None, 2_775_520 + sum(8 * c1 * c2 - 11 * c2 for c1, c2 in [(64, 128), (128, 256), (128, 128)])),
 }
 
 
 def test_the_packages_own_table_says_the_same():
-    assert yolo.PARAMETERS == {name: at_80 for name, (_, _, at_80) in COUNTS.items()}
+    table = {name: count for name, count in yolo.PARAMETERS.items() if name.startswith("yolov10n-")}
+    assert table == {name: at_80 for name, (_, _, at_80) in COUNTS.items()}
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -77,7 +80,8 @@ def test_the_models_have_exactly_the_known_size(name):
 
 def test_models_lists_every_model_with_a_line_and_an_unknown_name_is_answered():
     lines = {name: line for name, line in yolo.models().items() if name.startswith("yolov10n-")}
-    assert set(lines) == set(COUNTS) and all(line.endswith(".") and "DynamicConv" in line for line in lines.values())
+    assert set(lines) == set(COUNTS) and all(line.endswith(".") for line in lines.values())
+    assert all(("DynamicConv" in line) == ("dynamicconv" in name) for name, line in lines.items())
     with pytest.raises(ValueError, match="no model is called 'yolov10n-dynamicconv-3'; did you mean 'yolov10n-dynamicconv-"):
         yolo.build("yolov10n-dynamicconv-3")
     with pytest.raises(ValueError, match="nc must be .* got 0"):
@@ -92,7 +96,7 @@ def test_rows_that_are_not_replaced_are_those_of_ultralytics():
         assert ours["scales"] == stock["scales"] and ours["nc"] == 80
         for mine, theirs in zip(ours["backbone"] + ours["head"], stock["backbone"] + stock["head"], strict=True):
             assert mine[:2] == theirs[:2] and (mine[3] == theirs[3] or theirs[2].startswith("nn."))
-            assert mine[2] == theirs[2] or "DynamicConv" in mine[2]
+            assert mine[2] == theirs[2] or "DynamicConv" in mine[2] or (name, theirs[2], mine[2]) == ("yolov10n-conv-2", "SCDown", "Conv")
 
 
 # --- registration ----------------------------------------------------------------------------------------------------
@@ -116,6 +120,28 @@ def test_register_is_a_decorator_idempotent_and_can_be_taken_back(registry):
     assert not hasattr(tasks, "Doubling")
     with pytest.raises(ValueError, match="'Doubling' is not registered; registered are Bottleneck_DynamicConv"):
         yolo.unregister(Doubling)
+
+
+class Whole(nn.Module):
+    """Takes its arguments as they stand: no c1, no c2."""
+
+    def __init__(self, channels=8, name=None):
+        super().__init__()
+        self.convolution, self.name = nn.Conv2d(3, channels, 1), name
+        self.forward = self.convolution.forward
+
+
+def test_a_module_that_takes_its_arguments_as_they_stand(registry):
+    yolo.register(Whole, channels=False)
+    layers, _ = tasks.parse_model(network([-1, 1, "Whole", [24, "resnet"]], [-1, 1, "Whole", []], [-1, 1, "Conv", [32]]), 3, verbose=False)
+    assert (layers[0].convolution.out_channels, layers[0].name) == (24, "resnet"), "not scaled by the width"
+    assert layers[1].convolution.out_channels == 8 and layers[2].conv.in_channels == 3, "the channels are those that came in"
+    with pytest.raises(ValueError, match="Whole needs its arguments as a list, got 24"):
+        tasks.parse_model(network([-1, 1, "Whole", 24]), 3, verbose=False)
+    yolo.register(Doubling)
+    assert yolo.register(channels=False)(Doubling) is Doubling and Doubling not in tasks.dynconv_base
+    with pytest.raises(TypeError, match="repeat=True .* channels=False .* choose one"):
+        yolo.register(Whole, repeat=True, channels=False)
 
 
 def named(name, module="tests.somewhere", base=nn.Module, arguments="self, c1, c2"):

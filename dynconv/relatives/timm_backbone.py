@@ -92,6 +92,6 @@ def create(name: str, pretrained: bool, options: dict) -> nn.Module:
             raise
         raise ConnectionError(
             f"the pretrained weights of {name} are not on this machine and could not be fetched ({type(error).__name__}). With a "
-            "network they are fetched once; without, use pretrained=False, or "
-            "options={'pretrained_cfg_overlay': {'file': PATH}} for a file that you have"
+            "network they are fetched once, after dynconv.offline.go_online() if a set-up cell went offline; without, use "
+            "pretrained=False, or options={'pretrained_cfg_overlay': {'file': PATH}} for a file that you have"
         ) from error

@@ -31,7 +31,7 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
 
 
-_MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv, DCNv3_YOLO)
+_MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv, DCNv3_YOLO, TimmBackbone)
 
 
 def register_all() -> None:
@@ -40,10 +40,8 @@ def register_all() -> None:
     Raises:
         UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
     """
-    # Its arguments stand in the YAML as they are, without c1 and c2: parse_model needs to know no more than the name.
-    registration.tasks.TimmBackbone = TimmBackbone
     for cls in _MODULES:
-        register(cls, repeat=cls is C2f_DynamicConv)
+        register(cls, repeat=cls is C2f_DynamicConv, channels=cls is not TimmBackbone)
 
 
 try:

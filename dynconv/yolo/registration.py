@@ -26,7 +26,7 @@ from ..edits import UnsupportedUltralytics, find_collections
 
 TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
 _LOCK = threading.RLock()
-_registered: dict[str, bool] = {}  # name in a YAML -> whether it takes a repeat count
+_registered: dict[str, bool] = {}  # name in a YAML -> whether it takes (c1, c2, ...)
 
 
 class UnknownModuleError(KeyError):
@@ -36,25 +36,28 @@ class UnknownModuleError(KeyError):
         return self.args[0]
 
 
-def register(cls: type | None = None, *, repeat: bool = False):
+def register(cls: type | None = None, *, repeat: bool = False, channels: bool = True):
     """Let model YAMLs name a module of your own. Also a decorator: `@register` or `@register(repeat=True)`.
 
     Args:
         cls: an nn.Module whose constructor takes (c1, c2, ...): input channels, then the first argument of the YAML row
             scaled by the width, then the row's other arguments.
         repeat: the constructor takes (c1, c2, n, ...), as C2f does, and the row's repeat count is passed to it.
+        channels: False for a constructor that takes the row's arguments as they stand, without c1 and c2, as TimmBackbone
+            does. ultralytics then takes its output to have the channels of its input; if it has others, or is a list of
+            maps, follow it with stock rows `Index`, whose arguments are [channels, place in the list].
 
     Returns:
-        cls, unchanged. Registering a class again changes nothing, except `repeat` if it differs.
+        cls, unchanged. Registering a class again changes nothing, except `repeat` and `channels` if they differ.
 
     Raises:
-        TypeError: cls is not a module class, or its constructor takes too few arguments.
+        TypeError: cls is not a module class, or its constructor takes too few arguments; or repeat without channels.
         ValueError: the name belongs to ultralytics or to another registered class, or cls is defined in `__main__`:
             a checkpoint stores only where a class is defined, so it could not be loaded in another process.
         UnsupportedUltralytics: see there.
     """
     if cls is None:
-        return functools.partial(register, repeat=repeat)
+        return functools.partial(register, repeat=repeat, channels=channels)
     if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)):
         raise TypeError(f"register needs a subclass of torch.nn.Module, got {cls!r}")
     name = cls.__name__
@@ -63,9 +66,12 @@ def register(cls: type | None = None, *, repeat: bool = False):
             f"{name} is defined in __main__ (a script or notebook). A checkpoint that holds it could be loaded nowhere else: "
             "move the class into a module file and import it from there"
         )
+    if repeat and not channels:
+        raise TypeError("repeat=True passes the repeat count after c1 and c2, which channels=False leaves out: choose one of them")
     wanted = ("c1", "c2", "n") if repeat else ("c1", "c2")
     try:
-        inspect.signature(cls.__init__).bind(None, *wanted)
+        if channels:
+            inspect.signature(cls.__init__).bind(None, *wanted)
     except TypeError as error:
         raise TypeError(f"{name} must be callable with ({', '.join(wanted)}) as first arguments: {error}") from None
     with _LOCK:
@@ -78,10 +84,11 @@ def register(cls: type | None = None, *, repeat: bool = False):
         if known is not None:
             unregister(name)
         setattr(tasks, name, cls)
-        tasks.dynconv_base.add(cls)
+        if channels:
+            tasks.dynconv_base.add(cls)
         if repeat:
             tasks.dynconv_repeat.add(cls)
-        _registered[name] = repeat
+        _registered[name] = channels
     return cls
 
 
@@ -193,8 +200,9 @@ def check_rows(d: dict) -> None:
     for where, (_, repeats, name, arguments) in ours:
         if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
             raise ValueError(f"{where}: the second entry of a row says how often {name} repeats, a whole number from 1, got {repeats!r}")
-        if not isinstance(arguments, (list, tuple)) or not arguments:
-            raise ValueError(f"{where}: {name} needs its arguments as a list that begins with the output channels, got {arguments!r}")
+        if not isinstance(arguments, (list, tuple)) or (_registered[name] and not arguments):
+            begin = " that begins with the output channels" if _registered[name] else ""
+            raise ValueError(f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}")
 
 
 def _check_scale(d: dict) -> None:

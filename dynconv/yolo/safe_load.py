@@ -6,9 +6,15 @@ import torch
 from torch import nn
 
 from ..layers import DynamicConv, Experts
+from ..relatives import DCNv3, TimmBackbone
+from ..relatives.dcnv3 import ToChannelsLast
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
+from .dcnv3 import DCNv3_YOLO
 
-OURS = (DynamicConv, Experts, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv)
+OURS = (
+    DynamicConv, Experts, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv,
+    DCNv3_YOLO, DCNv3, ToChannelsLast, TimmBackbone,
+)  # fmt: skip
 
 
 def allow_safe_load(*more: type) -> None:
@@ -19,6 +25,10 @@ def allow_safe_load(*more: type) -> None:
     `TypeError: ... references types outside the supported Ultralytics checkpoint format`. Call this before loading, and
     before training too: training ends with loading best.pt to validate it. Importing dynconv does not do it, since
     what is safe is for you to say. `torch.load(file, weights_only=True)` obeys the same list.
+
+    A checkpoint with a TimmBackbone also holds classes of timm, other ones for each network and not all of them modules.
+    `torch.serialization.get_unsafe_globals_in_checkpoint(file)` names them without loading the file; those that you
+    trust you allow with `torch.serialization.add_safe_globals([...])`.
 
     Args:
         more: classes of your own, such as modules given to `register`.

@@ -9,11 +9,25 @@ from pathlib import Path
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
 PARAMETERS = {  # of each model with 80 classes; assert the count after building, since some mistakes raise no error
+    "yolo11n-dynamicconv": 4_630_632,
+    "yolo11n-dynamicconv-bn-act": 4_632_008,
+    "yolo11n-dynamicconv-static-stem": 4_629_352,
+    "yolo11n-dynamicconv-static-stem-bn-act": 4_630_696,
     "yolov10n-c2f-dynamicconv": 3_751_140,
+    "yolov10n-conv-2": 3_228_640,
     "yolov10n-dynamicconv-1": 2_955_372,
     "yolov10n-dynamicconv-1-bn-act": 2_955_692,
     "yolov10n-dynamicconv-2": 4_957_048,
     "yolov10n-dynamicconv-2-bn-act": 4_958_392,
+    "yolov8n-dcnv3": 3_057_980,
+    "yolov8n-dcnv3-c2f": 2_925_884,
+    "yolov8n-starnet-s050": 2_362_144,
+    "yolov8n-starnet-s1": 4_672_648,
+    "yolov8n-starnet-s100": 2_854_216,
+    "yolov8n-starnet-s150": 3_364_096,
+    "yolov8n-starnet-s2": 5_473_664,
+    "yolov8n-starnet-s3": 7_542_432,
+    "yolov8n-starnet-s4": 9_274_368,
 }
 
 

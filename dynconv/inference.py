@@ -1,0 +1,97 @@
+"""Running images through a network that somebody else owns: find it, feed it, leave it as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from tqdm import tqdm
+
+
+def as_network(model) -> nn.Module:
+    """The network of a YOLO object (itself an nn.Module, whose train() trains) or of a weights file; a network as it is."""
+    from ultralytics.engine.model import Model
+
+    if isinstance(model, (str, os.PathLike)):
+        from ultralytics import YOLO
+
+        if not Path(model).is_file():
+            raise FileNotFoundError(f"there are no weights at {str(model)!r}")
+        model = YOLO(model)
+    if isinstance(model, Model):
+        model = model.model
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a YOLO, the path of weights (.pt) or a torch network, got {model!r}")
+    return model
+
+
+class Pictures:
+    """Images in batches on the network's device; their sizes are checked before anything runs."""
+
+    def __init__(self, images, network: nn.Module, batch: int):
+        if not isinstance(batch, int) or batch < 1:
+            raise ValueError(f"batch must be a whole number, at least 1, got {batch!r}")
+        if isinstance(images, (str, os.PathLike)):
+            raise ValueError(f"images must be a list of paths or a tensor, got the single path {str(images)!r}")
+        if len(images) == 0:
+            raise ValueError("there are no images: give at least one path, or a tensor (B, 3, H, W)")
+        self.images, self.batch, self.like = images, batch, next(network.parameters())
+        if isinstance(images, Tensor):
+            if images.ndim != 4 or not images.is_floating_point() or images.min() < 0 or images.max() > 1:
+                raise ValueError(f"images must be a float tensor (B, 3, H, W) from 0 to 1, got {tuple(images.shape)} of {images.dtype} from {images.min():g} to {images.max():g}")
+            size = tuple(images.shape[:1:-1])
+        else:
+            size, first = self._size(images[0]), images[0]
+            for path in images[1:]:
+                if self._size(path) != size:
+                    raise ValueError(f"images must have one size: {Path(first).name} has {size}, {Path(path).name} has {self._size(path)} pixels")
+        stride = int(max(getattr(network, "stride", [1])))
+        if any(side % stride for side in size):
+            raise ValueError(f"the sides of the images must be multiples of the network's stride {stride}, got {size} pixels")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, what: str, progress: bool):
+        """Pairs of the number of the first image and a tensor (up to `batch`, 3, H, W)."""
+        starts = range(0, len(self), self.batch)
+        for start in tqdm(starts, desc=what, unit="batch", leave=False, disable=not progress or len(starts) < 8):
+            part = self.images[start : start + self.batch]
+            yield start, (part if isinstance(part, Tensor) else self._load(part)).to(self.like)
+
+    @staticmethod
+    def _size(path) -> tuple[int, int]:
+        with Image.open(path) as image:  # reads the header only
+            return image.size
+
+    @staticmethod
+    def _load(paths) -> Tensor:
+        arrays = []
+        for path in paths:
+            with Image.open(path) as image:
+                arrays.append(np.asarray(image.convert("RGB")))
+        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module):
+    """Eval mode; afterwards each module is in the mode in which it was."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def as_conditions(conditions, count: int) -> np.ndarray:
+    conditions = np.asarray(conditions)
+    if conditions.shape != (count,):
+        raise ValueError(f"conditions must have one name per image ({count}), got shape {conditions.shape}")
+    return conditions
