@@ -25,19 +25,16 @@ PARTS = {
 
 
 def run(folder: Path, file: Path, ray: bool | str | None = None) -> None:
-    """Train what is missing in `folder`, seed after seed, and write all that is finished to `file` after each data set."""
+    """Train what is missing in `folder`, seed after seed, and write all results, with the score of the last weights on images without a frame, to `file`."""
     preset = training.preset("cpu")
     finished = []
     for objects, (scenes, settings) in PARTS.items():
         data = make(folder / "datasets", **preset.scenes | scenes | {"objects": objects})
-        finished += sweep(MODELS, data, preset.settings | settings, seeds=SEEDS, folder=folder, ray=ray)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps([plain(one) for one in finished], indent=1) + "\n", encoding="utf-8")
-
-
-def plain(one: training.Run) -> dict:
-    """A run without what belongs to the machine that made it: where its folder is."""
-    return {name: value for name, value in vars(one).items() if name != "folder"}
+        for one in sweep(MODELS, data, preset.settings | settings, seeds=SEEDS, folder=folder, ray=ray):
+            score = training.validate(one, data, one.settings["imgsz"])
+            finished.append({name: value for name, value in vars(one).items() if name != "folder"} | {"score": score})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

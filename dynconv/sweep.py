@@ -106,7 +106,7 @@ def _on_ray(jobs: list, shared: dict, address: str) -> dict[tuple, Run | Excepti
         device = (settings.settings if isinstance(settings, Preset) else settings).get("device")
         on_gpu = ray.cluster_resources().get("GPU", 0) > 0 and str(device) != "cpu"
         remote = ray.remote(num_cpus=1, num_gpus=int(on_gpu), max_retries=RETRIES)(_attempt)
-        environment = {name: value for name, value in os.environ.items() if name.startswith(("YOLO_", "ULTRALYTICS_"))}
+        environment = {name: value for name, value in os.environ.items() if name.startswith(("YOLO_", "ULTRALYTICS_", "HF_HUB_"))}
         waiting = {remote.remote(model, seed, shared, environment): (model, seed) for model, seed in jobs}
         results = {}
         try:

@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -166,6 +167,31 @@ def plan(model, data, settings=None, *, seed: int = 0, folder: str | os.PathLike
     identity = json.dumps([content, dataset.digest, settings, seed], sort_keys=True, default=str)
     place = Path(folder).expanduser().resolve() / f"{label}-seed{seed}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
     return Job(source, label, seed, dataset, settings, place)
+
+
+def validate(weights, data: Scenes | str | os.PathLike, imgsz: int, *, one_to_one: bool = False, frame: bool = False) -> dict[str, float]:
+    """Score a detector on the validation images, with ultralytics' own validation.
+
+    Args:
+        weights: a `Run`, or the path of a checkpoint.
+        data: as for `train`.
+        imgsz: side of the images in pixels, that of the training as a rule.
+        one_to_one: of a YOLOv10, score the head that needs no non-maximum suppression, instead of the one that does.
+        frame: as the validation in training does, put a grey frame of at least half a stride around each image. Routers see it.
+
+    Returns:
+        {'mAP50': ..., 'mAP50-95': ...}
+    """
+    from ultralytics import YOLO
+
+    dataset = check_dataset(data)
+    how = {"nms": False} if one_to_one else {}  # 'no suppression', which only the one-to-one head can do without
+    with _only_warnings(), tempfile.TemporaryDirectory() as folder:
+        network = YOLO(weights.weights if isinstance(weights, Run) else weights)
+        box = network.val(
+            data=str(dataset.yaml), imgsz=imgsz, rect=frame, batch=50, workers=0, plots=False, verbose=False, project=folder, name="val", **how
+        ).box  # fmt: skip
+    return {"mAP50": float(box.map50), "mAP50-95": float(box.map)}
 
 
 def load_run(folder: str | os.PathLike) -> Run:

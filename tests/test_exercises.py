@@ -15,7 +15,9 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from torch import nn
 
 from dynconv import dynamic_conv2d, exercises
-from dynconv.exercises.solutions import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08
+from dynconv.exercises.solutions import (
+    chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10,
+)  # fmt: skip
 
 SOLUTIONS = {
     "1.1": chapter_01.mix_kernels, "1.2": chapter_01.conv_with_bias, "1.3": chapter_01.pointwise,
@@ -25,6 +27,7 @@ SOLUTIONS = {
     "3.1": chapter_03.parameter_ratio, "3.2": chapter_03.flop_ratio, "3.3": chapter_03.count_dynamic,
     "7.1": chapter_07.optimiser_steps, "7.2": chapter_07.interval, "7.3": chapter_07.verdict, "7.4": chapter_07.train_on_digits,
     "8.1": chapter_08.variance_share, "8.2": chapter_08.accuracy, "8.3": chapter_08.fixed_alpha,
+    "10.1": chapter_10.unseen, "10.2": chapter_10.same_colour, "10.3": chapter_10.changed_rows,
     "5.1": chapter_05.arguments, "5.2": chapter_05.wrong_rows, "5.3": chapter_05.add_to_base,
 }  # fmt: skip
 
@@ -175,6 +178,25 @@ MISTAKES = [
     ("8.3", lambda layer, alpha: without_clean_up(layer, alpha), "brings the method back"),
     ("8.3", lambda layer, alpha: clean_up_without_finally(layer, alpha), "finally"),
     ("8.3", lambda layer, alpha: swallows(layer, alpha), "swallowed"),
+    ("10.1", lambda cin, cout, k, side: cin * cout * k * k * side**2 / 1e9, "two FLOPs"),
+    ("10.1", lambda cin, cout, k, side: 2 * cin * cout * k * k * side**2, "divide by 10"),
+    ("10.1", lambda cin, cout, k, side: 2 * cin * cout * k * k * side / 1e9, "side² positions"),
+    ("10.1", lambda cin, cout, k, side: 2 * cin * cout * k * k / 1e9, "one position of the output"),
+    ("10.1", lambda cin, cout, k, side: 2 * cin * cout * k * side**2 / 1e9, "k × k numbers"),
+    ("10.1", lambda cin, cout, k, side: 4 * chapter_10.unseen(cin, cout, k, side), "number of experts does not matter"),
+    ("10.1", lambda cin, cout, k, side: 7, "you say 7"),
+    ("10.2", lambda image: image, "as they were"),
+    ("10.2", lambda image: 1 - image, "mean of a channel moved by"),
+    ("10.2", lambda image: image.flip(1), "channels changed places"),
+    ("10.2", lambda image: image.flip(0), "images changed places"),
+    ("10.2", lambda image: image.mean((1, 2, 3), keepdim=True).expand_as(image), "one for each colour"),
+    ("10.2", lambda image: image.mean((0, 2, 3), keepdim=True).expand_as(image), "over the batch too"),
+    ("10.2", lambda image: image.mean((2, 3)), r"\(3, 3, 12, 16\) is wanted"),
+    ("10.3", lambda stock, variant, meant: [i for i, (a, b) in enumerate(zip(stock.model, variant.model)) if i not in meant and type(a) is not type(b)], "head is missing"),
+    ("10.3", lambda stock, variant, meant: sorted({*meant, *chapter_10.changed_rows(stock, variant, meant)}), "meant to change"),
+    ("10.3", lambda stock, variant, meant: [23], "row 23 has the same number"),
+    ("10.3", lambda stock, variant, meant: chapter_10.changed_rows(stock, variant, meant)[-1:], "the rows are"),
+    ("10.3", lambda stock, variant, meant: True, "a list of row numbers"),
 ]  # fmt: skip
 
 
@@ -213,9 +235,10 @@ def test_every_exercise_has_solution_mistakes_chapter_and_page():
     assert set(SOLUTIONS) == set(exercises.EXERCISES) == {number for number, _, _ in MISTAKES}
     for number in SOLUTIONS:
         assert sum(mistake[0] == number for mistake in MISTAKES) >= 2
-        chapter = next((ROOT / "notebooks").glob(f"{int(number[0]):02d}_*.ipynb")).read_text(encoding="utf-8")
+        chapter_number = f"{int(number.split('.')[0]):02d}"
+        chapter = next((ROOT / "notebooks").glob(f"{chapter_number}_*.ipynb")).read_text(encoding="utf-8")
         assert f"### Exercise {number}" in chapter and f'check(\\"{number}\\"' in chapter
-        page = (ROOT / f"book/solutions/chapter_{int(number[0]):02d}.md").read_text(encoding="utf-8")
+        page = (ROOT / f"book/solutions/chapter_{chapter_number}.md").read_text(encoding="utf-8")
         assert f"## Exercise {number}" in page and f":pyobject: {SOLUTIONS[number].__name__}" in page
 
 

@@ -211,6 +211,22 @@ def test_a_run_stopped_after_its_last_epoch_is_not_trained_again(finished, stopp
     assert training._mend(plan.folder, plan.dataset) == (1, 1)
 
 
+@pytest.mark.parametrize("how, side, head", [({}, 64, False), ({"frame": True}, 96, False), ({"one_to_one": True}, 64, True)])
+def test_a_score_belongs_to_a_head_and_to_images_with_or_without_a_frame(finished, data, monkeypatch, tmp_path, how, side, head):
+    """The frame is half a stride of 32, rounded up: 64 becomes 96."""
+    from ultralytics.models.yolo.detect import DetectionValidator
+
+    monkeypatch.chdir(tmp_path)
+    seen, postprocess = [], DetectionValidator.postprocess
+    monkeypatch.setattr(DetectionValidator, "postprocess", lambda self, found: seen.append(self.end2end) or postprocess(self, found))
+    sizes, preprocess = [], DetectionValidator.preprocess
+    monkeypatch.setattr(DetectionValidator, "preprocess", lambda self, batch: sizes.append(batch["img"].shape[2:]) or preprocess(self, batch))
+    score = training.validate(finished[0], data, 64, **how)
+    assert set(score) == {"mAP50", "mAP50-95"} and all(0 <= value <= 1 for value in score.values())
+    assert set(sizes) == {(side, side)} and set(seen) == {head}
+    assert not list(tmp_path.iterdir())  # nothing is left in the reader's folder
+
+
 def test_the_second_of_two_rows_counts_and_the_clock_may_start_again(tmp_path):
     columns = "epoch,  time,train/box_loss,train/cls_loss,metrics/mAP50(B),metrics/mAP50-95(B)"
     (tmp_path / "results.csv").write_text(f"{columns}\n1,10,.5,.4,.1,.05\n2,25,.4,.3,.2,.1\n2,8,.45,.35,.25,.15\n3,20,.3,.2,.3,.2\n")

@@ -42,8 +42,8 @@ def dcnv3(
         remove_center: leave out the tap (0, 0); odd kernels only.
 
     Returns:
-        y, (N, H', W', C), in the dtype of x. Positions and sums are at least float32: half precision cannot tell the
-        pixels of a large map apart.
+        The result y of shape (N, H', W', C), in the dtype of x. Positions and sums are computed in float32 at least, since
+        half precision cannot tell the pixels of a large map apart.
 
     Raises:
         TypeError, ValueError: a shape, dtype, device or option does not fit; the message names it.
