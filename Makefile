@@ -24,7 +24,7 @@ book: env  ## execute the chapters that changed and build the site in _build/htm
 	@python tools/build_book.py
 
 test: book  ## run every test: the package, each chapter, the built site
-	pytest tests notebooks --nbmake --nbmake-timeout=600
+	pytest tests notebooks --nbmake --nbmake-timeout=1200
 
 lab: env  ## open JupyterLab on the chapters
 	@# In a container the user is often root, whom Jupyter would refuse.
