@@ -50,5 +50,5 @@ repository:  ## change the public address everywhere: make repository URL=https:
 constraints: env  ## renew constraints.txt with the newest versions that fit together
 	@python tools/renew_constraints.py
 
-clean:  ## remove what was built (.venv stays)
-	rm -rf _build
+clean:  ## remove what was built and what the chapters trained (.venv stays)
+	rm -rf _build notebooks/runs notebooks/datasets
