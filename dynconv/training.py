@@ -50,7 +50,7 @@ class Run:
 
     @property
     def mAP50(self) -> float:
-        """At the end of the last epoch. (best.pt is the epoch that did best on the same images: a flattering choice.)"""
+        """At the end of the last epoch, on framed images. (The epoch of best.pt did best on the same images, a flattering choice.)"""
         return self.curves["mAP50"][-1]
 
     @property
