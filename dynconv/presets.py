@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,7 @@ class Preset:
         lines = [f"preset {self.name!r}" + (" (no GPU is here; on Colab: Runtime, Change runtime type)" if nothing_better else "")]
         for names, reason in self.why.items():
             chosen = ", ".join(f"{name}={(self.settings | self.scenes)[name]}" for name in names.split())
-            lines.append(f"  {chosen}: {reason}")
+            lines.append(textwrap.fill(f"{chosen}: {reason}", 68, initial_indent="  ", subsequent_indent="      "))
         return "\n".join(lines)
 
 
