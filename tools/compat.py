@@ -90,10 +90,10 @@ def table(results):
     """The results as the Markdown that the page holds."""
     rows = [f"| {r['version']} | {r['build']} | {r['train']} | {r['reload']} |" for r in results["versions"]]
     used = ", ".join(f"{name} {version}" for name, version in results["with"].items())
-    sizes = ", ".join(f"{n:,} ({name})" for name, n in results["parameters"].items())
+    sizes = [f"| {name} | {count:,} |" for name, count in results["parameters"].items()]
     return "\n".join([
         "| ultralytics | builds with exact parameters | trains one epoch | reloads in a new process |", "| --- | --- | --- | --- |", *rows,
-        "", f"Tried with {used}. The exact parameters at 80 classes are {sizes}.",
+        "", f"Tried with {used}. The exact parameters:", "", "| model | at 80 classes |", "| --- | --- |", *sizes,
     ])  # fmt: skip
 
 
