@@ -117,7 +117,7 @@ def test_a_yolo_its_weights_and_its_network_give_the_same(detector, tmp_path):
     for source, pictures in ((model, images), (model.model, tensor(images)), (tmp_path / "weights.pt", images)):
         alpha = routing.record(source, pictures, batch=4)
         for name in expected:
-            np.testing.assert_allclose(alpha[name], expected[name], atol=2e-3 if source is not model.model else 1e-6)  # a checkpoint is in half precision
+            np.testing.assert_allclose(alpha[name], expected[name], atol=2e-3 if source is not model.model else 1e-5)  # half precision; rounding of another batch size
 
 
 def test_the_control_is_fresh_calibrated_and_apart(detector):
