@@ -9,6 +9,8 @@ import time
 import psutil
 import pytest
 
+from life import run_python
+
 from dynconv import scenes, training
 from dynconv import sweep as sweep_module
 from dynconv.sweep import SweepError, sweep
@@ -24,8 +26,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serial(data, tmp_path_factory):
-    """The runs of both models, one after the other."""
-    return sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path_factory.mktemp("serial"), threads=1)
+    """The runs of both models, one after the other, in a process that has done nothing else: a worker is one too."""
+    folder = tmp_path_factory.mktemp("serial")
+    arguments = f"{MODELS!r}, {str(data.yaml)!r}, {TINY!r}, seeds=[0], folder={str(folder)!r}, threads=1"
+    run_python(f"from dynconv.sweep import sweep; sweep({arguments})", folder)
+    return sweep(MODELS, data, TINY, seeds=[0], folder=folder, threads=1)  # they are there
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +164,7 @@ def test_a_cluster_of_its_own_stays_on_this_machine_and_is_shut_down(data, tmp_p
     monkeypatch.setattr(cluster, "is_initialized", lambda: False)
     monkeypatch.setattr(cluster, "init", lambda *address, **more: asked.append((address, more)))
     monkeypatch.setattr(cluster, "shutdown", lambda: down.append(True))
-    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     for ray, address in ((True, "local"), ("auto", "auto"), ("10.0.0.1:6379", "10.0.0.1:6379")):
         with pytest.raises(SweepError, match="1 of 1 jobs failed"):
             sweep([broken], data, TINY, seeds=[0], folder=tmp_path, ray=ray)
