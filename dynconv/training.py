@@ -96,6 +96,7 @@ def train(
         return run
 
     from ultralytics import YOLO
+    from ultralytics.nn.modules import Detect
 
     from .yolo import DynamicConvTrainer
 
@@ -105,6 +106,8 @@ def train(
         if not done:
             shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued
         if not done or done < epochs:
+            # Building a YOLOv8 leaves this on, and then the head of a YOLOv10 draws other random numbers from the same seed.
+            Detect.legacy = False
             network = YOLO(last if done else job.source, task="detect")
             for event, callback in _callbacks(job.title, say, place / "results.csv").items():
                 network.add_callback(event, callback)

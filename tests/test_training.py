@@ -227,6 +227,14 @@ def test_a_score_belongs_to_a_head_and_to_images_with_or_without_a_frame(finishe
     assert not list(tmp_path.iterdir())  # nothing is left in the reader's folder
 
 
+def test_a_seed_gives_the_same_whatever_was_built_before(finished, data, tmp_path):
+    from ultralytics import YOLO
+
+    YOLO("yolov8n.yaml")  # leaves a switch of the head on
+    run = training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+    assert run.curves["class loss"] == finished[0].curves["class loss"]
+
+
 def test_the_second_of_two_rows_counts_and_the_clock_may_start_again(tmp_path):
     columns = "epoch,  time,train/box_loss,train/cls_loss,metrics/mAP50(B),metrics/mAP50-95(B)"
     (tmp_path / "results.csv").write_text(f"{columns}\n1,10,.5,.4,.1,.05\n2,25,.4,.3,.2,.1\n2,8,.45,.35,.25,.15\n3,20,.3,.2,.3,.2\n")
