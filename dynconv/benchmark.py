@@ -8,6 +8,7 @@ convolution. Time is the CPU time of this process, so another program on the mac
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -106,8 +107,33 @@ def training_step(layer: nn.Module, x: torch.Tensor) -> None:
     x.grad = None
 
 
+def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) -> dict[str, float]:
+    """Median CPU time of each function over that of the first one in the same repetition: {name: ratio}, the first is 1.
+
+    Args:
+        run: {name: function without arguments}, at least two. They run in turn, in an order that is shuffled in each repetition.
+        repetitions: how often each is timed, after two rounds that only fill caches.
+
+    The clock is the CPU time of this process: it does not see what a GPU does.
+
+    Raises:
+        ValueError: fewer than two functions, or repetitions below 1.
+    """
+    if len(run) < 2 or repetitions < 1:
+        raise ValueError(f"expected at least two functions and one repetition, got {list(run)} and repetitions={repetitions}")
+    seconds = {name: [] for name in run}
+    for repetition in range(repetitions + 2):
+        for name in random.sample(list(run), len(run)):
+            start = time.process_time_ns()
+            run[name]()
+            if repetition >= 2:
+                seconds[name].append(max(time.process_time_ns() - start, 1))
+    first = next(iter(seconds.values()))
+    return {name: statistics.median(t / s for t, s in zip(times, first)) for name, times in seconds.items()}
+
+
 def ratios(shape: Shape, run: Callable = forward, repetitions: int = 15, num_experts: int = 4) -> dict[str, float]:
-    """Median time of each contestant over that of the static convolution in the same repetition.
+    """`relative_times` of the contestants, relative to the static convolution.
 
     Args:
         shape: layer and input.
@@ -116,14 +142,7 @@ def ratios(shape: Shape, run: Callable = forward, repetitions: int = 15, num_exp
         num_experts: M.
     """
     layers, x = contestants(shape, num_experts), torch.randn(shape.batch, shape.in_features, shape.size, shape.size)
-    seconds = {name: [] for name in layers}
-    for repetition in range(repetitions + 2):
-        for name in random.sample(list(layers), len(layers)):
-            start = time.process_time_ns()
-            run(layers[name], x)
-            if repetition >= 2:  # the first two rounds fill caches
-                seconds[name].append(max(time.process_time_ns() - start, 1))
-    return {name: statistics.median(t / s for t, s in zip(times, seconds["static"])) for name, times in seconds.items()}
+    return relative_times({name: functools.partial(run, layer, x) for name, layer in layers.items()}, repetitions)
 
 
 def peak_memory(function: Callable[[], object], device: str | torch.device = "cpu") -> int:

@@ -333,6 +333,47 @@ def matrix(values, rows: list[str], columns: list[str], xlabel: str = "", ylabel
     return figure
 
 
+@matplotlib.rc_context(_BOOK_STYLE)
+def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Figure:
+    """Where operators read the images for a few output pixels: a column per operator, a row per image, a mark per place.
+
+    The size of a mark is that of its weight, relative to the largest of its operator. Round marks weigh positively, square ones negatively.
+
+    Args:
+        images: grey, 0 black to 1 white, (N, H, W).
+        pixels: (row, column) of each output pixel; a frame is drawn around it.
+        operators: {name: (places, weights)}. places (N, len(pixels), P, 2) are (row, column) in pixels of the image, weights (N, len(pixels), P).
+    """
+    images = as_array("images", images, 3)
+    if not operators:
+        raise ValueError("operators must hold at least one name: (places, weights), got none")
+    gap = 0.14
+    side = (WIDTH - 0.1 - gap * (len(operators) - 1)) / max(len(operators), 3)
+    page = _Page(0.3 + len(images) * (side + gap))
+    for column, (name, (places, weights)) in enumerate(operators.items()):
+        places, weights = as_array(f"places of {name!r}", places, 4), as_array(f"weights of {name!r}", weights, 3)
+        expected = (len(images), len(pixels))
+        if weights.shape[:2] != expected or places.shape != (*weights.shape, 2):
+            raise ValueError(
+                f"{name!r} must have places {(*expected, 'P', 2)} and weights {(*expected, 'P')}, images and pixels first, got {places.shape} and {weights.shape}"
+            )
+        limit, left = _limit(weights), 0.05 + column * (side + gap)
+        page.text(left + side / 2, 0.14, name)
+        for row, picture in enumerate(images):
+            ax = page.axes(left, 0.3 + row * (side + gap), side, side)
+            image(ax, picture)
+            point = side * 72 / max(picture.shape)  # of the figure, per pixel of the image
+            for r, c in pixels:
+                for colour, width in ((ZERO, 2.6), (INK, 1.1)):  # seen on dark and on bright pixels
+                    ax.add_patch(Rectangle((c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width))
+            for (r, c), weight in zip(places[row].reshape(-1, 2), weights[row].ravel()):
+                colour = style.POSITIVE if weight >= 0 else style.NEGATIVE
+                size = point * (0.25 + 0.5 * abs(weight) / limit)
+                ax.plot(c, r, "o" if weight >= 0 else "s", color=colour.light, markersize=size, markeredgecolor=ZERO, markeredgewidth=0.6)
+            ax.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+    return page.figure
+
+
 # --- their parts -----------------------------------------------------------------------------------------------------
 
 

@@ -82,6 +82,25 @@ def test_the_benchmark_compares_equal_layers_and_reports_ratios():
         assert result["static"] == 1 and set(result) == {"static", "dynconv", "timm", "formula"}
 
 
+def test_times_are_medians_of_ratios_within_a_repetition(monkeypatch):
+    """A clock that only the functions move: in each repetition 'b' takes twice 'a', however slow the machine is just then."""
+    clock, order = [0], []
+
+    def work(name, factor):
+        order.append(name)
+        clock[0] += factor * (1 + len(order) // 2)  # a machine that gets slower and slower
+
+    monkeypatch.setattr(benchmark.time, "process_time_ns", lambda: clock[0])
+    assert benchmark.relative_times({"a": lambda: work("a", 10_000), "b": lambda: work("b", 20_000)}, 30) == {"a": 1, "b": pytest.approx(2, rel=0.1)}
+    assert order.count("a") == order.count("b") == 32 and {*zip(order[::2], order[1::2])} == {("a", "b"), ("b", "a")}
+
+
+@pytest.mark.parametrize("run, repetitions", [({}, 3), ({"a": print}, 3), ({"a": print, "b": print}, 0)])
+def test_a_comparison_needs_two_and_a_repetition(run, repetitions):
+    with pytest.raises(ValueError, match="at least two functions and one repetition, got .*repetitions=[03]"):
+        benchmark.relative_times(run, repetitions)
+
+
 N = 100_000  # so many that a stray scalar does not matter
 BYTES = 4 * N
 

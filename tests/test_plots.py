@@ -41,6 +41,7 @@ FIGURES = {
     "intervals": lambda: plots.intervals({"a": {"baseline": ([1, 2, 4], 1, 3), "ours": ([2, 3], 1, 4)}, "b": {"ours": ([1], 0, 2)}}, "mAP"),
     "detections": lambda: plots.detections(RNG.random((3, 12, 12)), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2),
     "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
+    "places": lambda: plots.reading_places(RNG.random((2, 8, 8)), [(2, 3)], {"a": (RNG.random((2, 1, 9, 2)) * 7, RNG.normal(size=(2, 1, 9)))}),
     "bare matplotlib": lambda: on_axes(lambda ax: (ax.plot(T, T), ax.set_title("black by default"), ax.fill([0, 1, 1], [0, 0, 1], "k"))),
 }
 
@@ -137,6 +138,16 @@ def test_boxes_lie_where_the_labels_say():
     np.testing.assert_allclose([*box.get_xy(), box.get_width(), box.get_height()], [1.5, 3.5, 2, 4])
 
 
+def test_a_mark_lies_where_it_is_read_and_says_its_weight():
+    places, weights = np.array([[2.5, 1.0], [0.0, 3.25]]), np.array([0.5, -1.0])
+    figure = plots.reading_places(np.zeros((1, 8, 8)), [(2, 1)], {"a": (places[None, None], weights[None, None])})
+    positive, negative = figure.axes[0].lines
+    assert (positive.get_xdata()[0], positive.get_ydata()[0]) == (1.0, 2.5) and (negative.get_xdata()[0], negative.get_ydata()[0]) == (3.25, 0.0)
+    assert (positive.get_marker(), negative.get_marker()) == ("o", "s") and positive.get_markersize() < negative.get_markersize()
+    frame = figure.axes[0].patches[0]
+    assert (frame.get_x(), frame.get_y(), frame.get_width()) == (0.5, 1.5, 1)
+
+
 def test_epochs_are_whole_numbers():
     figure = plots.curves({"a": (np.arange(1, 5), np.arange(4))}, "epoch", "loss")
     assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
@@ -160,6 +171,9 @@ def test_epochs_are_whole_numbers():
         (lambda ax: plots.alpha_grid(np.zeros((1, 1, 9)), np.zeros((1, 1, 9)), ["a"], ["b"]), "at most 8 experts"),
         (lambda ax: plots.strip(np.zeros((2, 4, 4)), [0.1, 0.2], ["a"], 0), "one entry per image, got 2, 2 and 1"),
         (lambda ax: plots.matrix(np.zeros((2, 2)), ["a"], ["b", "c"]), r"shape \(1, 2\), rows and columns, got \(2, 2\)"),
+        (lambda ax: plots.reading_places(X[None], [(2, 3)], {}), "at least one name"),
+        (lambda ax: plots.reading_places(X[None], [(2, 3)], {"a": (np.zeros((1, 2, 9, 2)), np.zeros((1, 2, 9)))}), r"'a' must have places \(1, 1, 'P', 2\).*got \(1, 2, 9, 2\)"),
+        (lambda ax: plots.reading_places(X[None], [(2, 3)], {"a": (np.zeros((1, 1, 9, 3)), np.zeros((1, 1, 9)))}), r"got \(1, 1, 9, 3\) and \(1, 1, 9\)"),
     ],
 )
 def test_a_wrong_input_is_named(draw, message):

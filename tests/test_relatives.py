@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from life import output
+from life import output, run_python
 from torch import nn
 from torchvision.ops import deform_conv2d
 from ultralytics.utils.torch_utils import initialize_weights
@@ -298,6 +298,16 @@ def test_torchscript_can_hold_it_and_onnx_names_what_it_lacks(tmp_path):
     torch.testing.assert_close(output(traced, x), output(layer, x))
     with pytest.raises(torch.onnx.errors.UnsupportedOperatorError, match="torchvision::deform_conv2d"):
         torch.onnx.export(layer, (x,), tmp_path / "layer.onnx", dynamo=False, verbose=False)
+
+
+def test_a_process_that_exports_before_it_runs_the_layer_gets_the_same_answer(tmp_path):
+    """torchvision, imported in the middle of a trace, would be traced too."""
+    code = (
+        "import torch; from dynconv.relatives import DeformableConv\n"
+        "try: torch.onnx.export(DeformableConv(4, 6).eval(), (torch.randn(1, 4, 9, 9),), 'layer.onnx', dynamo=False)\n"
+        "except torch.onnx.errors.UnsupportedOperatorError as error: print('torchvision::deform_conv2d' in str(error))"
+    )
+    assert run_python(code, tmp_path) == "True"
 
 
 # --- timm backbones ---------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ Method and clock are those of `dynconv.benchmark`: one thread, the two in turn w
 from __future__ import annotations
 
 import argparse
-import random
+import functools
 import statistics
-import time
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ..benchmark import relative_times
 from .dcnv3 import DCNv3, dcnv3, tap_grid
 
 
@@ -76,23 +76,20 @@ def contestants(shape: Shape) -> tuple[dict, tuple[Tensor, Tensor, Tensor]]:
 
 
 def ratios(shape: Shape, repetitions: int = 9) -> dict[str, float]:
-    """Median time of torchvision's way over ours in the same repetition: {'forward': ..., 'training step': ...}."""
+    """Time of torchvision's way over ours: {'forward': ..., 'training step': ...}, each by `dynconv.benchmark.relative_times`."""
     run, tensors = contestants(shape)
-    seconds = {kind: {name: [] for name in run} for kind in ("forward", "training step")}
-    for repetition in range(repetitions + 2):
-        for kind, times in seconds.items():
-            for name in random.sample(list(run), len(run)):
-                start = time.process_time_ns()
-                if kind == "forward":
-                    with torch.no_grad():
-                        run[name](*tensors)
-                else:
-                    torch.autograd.grad(run[name](*tensors).sum(), tensors)
-                if repetition >= 2:  # the first two rounds fill caches
-                    times[name].append(max(time.process_time_ns() - start, 1))
+
+    def forward(core):
+        with torch.no_grad():
+            core(*tensors)
+
+    def training_step(core):
+        torch.autograd.grad(core(*tensors).sum(), tensors)
+
+    kinds = {"forward": forward, "training step": training_step}
     return {
-        kind: statistics.median(theirs / ours for theirs, ours in zip(times["deform_conv2d"], times["grid_sample"]))
-        for kind, times in seconds.items()
+        kind: relative_times({name: functools.partial(step, core) for name, core in run.items()}, repetitions)["deform_conv2d"]
+        for kind, step in kinds.items()
     }
 
 

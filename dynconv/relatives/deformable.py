@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import deform_conv2d  # here: its first import inside a forward pass breaks the tracing of an export
 
 from ..functional import Pair, _check_count, _check_tensor, _pair
 
@@ -74,8 +75,6 @@ class DeformableConv(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        from torchvision.ops import deform_conv2d  # late: it takes a second, and dynconv can be imported without
-
         conv = self.conv
         _check_tensor("x", x, 4, f"(B, {conv.in_channels}, H, W)", "the layer", conv.weight)
         if x.shape[1] != conv.in_channels:
