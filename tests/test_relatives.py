@@ -292,6 +292,30 @@ def test_the_deformable_layer_names_a_wrong_input():
         DeformableConv(4, 6)(torch.zeros(1, 9, 10, 4))
 
 
+@pytest.mark.parametrize("make, shape", [(lambda: DCNv3(8, center_feature_scale=True), (2, 9, 10, 8)), (lambda: DeformableConv(4, 6, modulated=True), (2, 4, 9, 10))])
+def test_both_train_under_autocast(make, shape):
+    """As ultralytics does by default on a GPU. bfloat16 has three digits."""
+    layer, x = stirred(make()), torch.randn(shape)
+    expected = output(layer, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = layer(x)
+    assert (y - expected).abs().mean() < 0.05 * expected.abs().mean()
+    y.float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in layer.parameters())
+
+
+@pytest.mark.parametrize("make, shapes", [(lambda: DCNv3(8), [(2, 9, 10, 8), (1, 12, 7, 8)]), (lambda: DeformableConv(4, 6), [(2, 4, 9, 10), (1, 4, 12, 7)])])
+def test_both_can_be_compiled(make, shapes):
+    layer = stirred(make())
+    compiled = torch.compile(layer)
+    for shape in shapes:
+        x = torch.randn(shape, requires_grad=True)
+        y, expected = compiled(x), layer(x)
+        torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
+        ours, theirs = (torch.autograd.grad(z.square().sum(), x)[0] for z in (y, expected))
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3 * theirs.abs().max().item())
+
+
 def test_torchscript_can_hold_it_and_onnx_names_what_it_lacks(tmp_path):
     layer, x = DeformableConv(4, 6, modulated=True).eval(), torch.randn(2, 4, 9, 10)
     traced = torch.jit.trace(layer, x[:1], check_trace=False)

@@ -23,16 +23,21 @@ RESULTS, PAGE = ROOT / "book/compatibility.json", ROOT / "book/compatibility.md"
 VERSIONS = ("8.3.200", "8.4.0", "8.4.100", "8.4.190")  # the oldest supported, two in between, the newest tested
 BEGIN, END = "<!-- begin: written by tools/compat.py -->", "<!-- end -->"
 
-CHECK = "import ultralytics; from dynconv import yolo; assert ultralytics.__version__ == {version!r}, ultralytics.__file__; "
+TRAINED = {  # one model of each kind: the module of ours that its checkpoint must bring back
+    "yolov10n-dynamicconv-2-bn-act": "DynamicConvBNAct", "yolo11n-dynamicconv": "DynamicConv", "yolov8n-dcnv3": "DCNv3_YOLO",
+    "yolov8n-starnet-s050": "TimmBackbone",
+}  # fmt: skip
+CHECK = "import ultralytics; from dynconv import yolo; assert ultralytics.__version__ == {version!r}, ultralytics.__file__\n"
 STEPS = {
     "build": CHECK + "built = {name: sum(p.numel() for p in yolo.build(name).model.parameters()) for name in yolo.PARAMETERS}; "
     "assert built == yolo.PARAMETERS, built; print('ok')",
-    "train": CHECK + "yolo.build('yolov10n-dynamicconv-2-bn-act').train(epochs=1, name='run', {tiny}); print('ok')",
+    "train": CHECK + f"for name in {list(TRAINED)}: yolo.build(name).train(epochs=1, name=name, {{tiny}})\nprint('ok')",
     # Without importing dynconv: loading the checkpoint must.
-    "reload": "from ultralytics import YOLO; m = YOLO('run/weights/best.pt'); m.predict('images/val/0.png', imgsz=64, verbose=False); "
-    "print(type(m.model.model[1]).__name__)",
+    "reload": f"from ultralytics import YOLO\nfound = []\nfor name, module in {TRAINED}.items():\n"
+    " m = YOLO(f'{name}/weights/best.pt'); m.predict('images/val/0.png', imgsz=64, verbose=False)\n"
+    " found += [module] * any(type(part).__name__ == module for part in m.model.modules())\nprint(*found)",
 }
-EXPECTED = {"build": "ok", "train": "ok", "reload": "DynamicConvBNAct"}
+EXPECTED = {"build": "ok", "train": "ok", "reload": " ".join(TRAINED.values())}
 
 
 def unpacked(version):
@@ -93,7 +98,7 @@ def table(results):
     sizes = [f"| {name} | {count:,} |" for name, count in results["parameters"].items()]
     return "\n".join([
         "| ultralytics | builds with exact parameters | trains one epoch | reloads in a new process |", "| --- | --- | --- | --- |", *rows,
-        "", f"Tried with {used}. The exact parameters:", "", "| model | at 80 classes |", "| --- | --- |", *sizes,
+        "", f"Trained and reloaded were {', '.join(TRAINED)}. Tried with {used}. The exact parameters:", "", "| model | at 80 classes |", "| --- | --- |", *sizes,
     ])  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class DeformableConv(nn.Module):
     Raises:
         ValueError, TypeError: an argument is out of range; the message names it.
 
-    Shapes: (B, Cin, H, W) -> (B, Cout, H', W') as for Conv2d.
+    Shapes: (B, Cin, H, W) -> (B, Cout, H', W') as for Conv2d; in the dtype of the input, also under autocast.
 
     TorchScript can hold the layer. ONNX export stops at `torch.onnx.errors.UnsupportedOperatorError`: torch has no
     translation for torchvision's operator. `DCNv3`, on grid_sample, exports from opset 16 on.
@@ -79,5 +79,7 @@ class DeformableConv(nn.Module):
         _check_tensor("x", x, 4, f"(B, {conv.in_channels}, H, W)", "the layer", conv.weight)
         if x.shape[1] != conv.in_channels:
             raise ValueError(f"x must have shape (B, {conv.in_channels}, H, W), got {tuple(x.shape)}")
-        mask = None if self.mask is None else torch.sigmoid(self.mask(x))
-        return deform_conv2d(x, self.offset(x), conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, mask)
+        mask = None if self.mask is None else torch.sigmoid(self.mask(x)).to(conv.weight)
+        # Autocast gives offsets in half precision, and torchvision's operator takes one dtype only: it gets that of the kernel.
+        y = deform_conv2d(x.to(conv.weight), self.offset(x).to(conv.weight), conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, mask)
+        return y.to(x.dtype)
