@@ -9,9 +9,10 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from . import style
 from .arrays import as_alpha, as_array
@@ -372,6 +373,49 @@ def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Fi
                 ax.plot(c, r, "o" if weight >= 0 else "s", color=colour.light, markersize=size, markeredgecolor=ZERO, markeredgewidth=0.6)
             ax.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
     return page.figure
+
+
+@matplotlib.rc_context(_BOOK_STYLE)
+def dots(rows: dict[str, dict[str, float]], xlabel: str, headings: dict[str, str] | None = None) -> Figure:
+    """Ratios to a baseline on a logarithmic axis: a row per name, a mark per kind; the grey line is the baseline, 1.
+
+    Args:
+        rows: {name: {kind: ratio}}, the same two or three kinds in each row, all above 0.
+        headings: {name: text}, a line of text above the row of that name.
+    """
+    kinds = list(next(iter(rows.values()), {}))
+    values = [value for row in rows.values() for value in row.values()]
+    if not 1 <= len(kinds) <= 3 or any(list(row) != kinds for row in rows.values()) or not all(np.isfinite(v) and v > 0 for v in values):
+        raise ValueError(f"rows must be {{name: {{kind: ratio}}}} with the same one to three kinds and ratios above 0, got {rows}")
+    headings = headings or {}
+    if unknown := [name for name in headings if name not in rows]:
+        raise ValueError(f"headings must be for names of rows, got {unknown[0]!r}")
+    figure = Figure(figsize=(WIDTH, 0.27 * (len(rows) + len(headings)) + 1.05))
+    ax = figure.add_subplot()
+    ax.axvline(1, color=BASELINE, linewidth=1.4, zorder=1)
+    marks = [dict(marker=marker, fillstyle=fill) for marker, fill in (("s", "full"), ("o", "none"), ("D", "none"))]
+    ticks, line = {}, -1
+    for name, row in rows.items():
+        if name in headings:
+            line += 1
+            ax.text(-0.02, line, headings[name], transform=ax.get_yaxis_transform(), ha="right", va="center_baseline", weight="bold")
+        line += 1
+        ticks[line] = name
+        ax.plot([min(*row.values(), 1), max(*row.values(), 1)], [line, line], color=FAINT, linewidth=1.2, zorder=0)
+        for value, mark in zip(row.values(), marks):
+            ax.plot(value, line, color=INK, linestyle="", markersize=6, markeredgewidth=1.3, **mark)
+    low, high = min(*values, 1) / 1.12, max(*values, 1) * 1.12
+    places = [place for place in (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8) if low <= place <= high]
+    ax.set(xscale="log", xlim=(low, high), ylim=(line + 0.6, -0.6), xlabel=xlabel, yticks=list(ticks), xticks=places)
+    ax.set_xticklabels([f"{place:g}" for place in places])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_yticklabels(list(ticks.values()), color=INK)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="x")
+    ax.spines["left"].set_visible(False)
+    key = [Line2D([], [], color=INK, linestyle="", markersize=6, markeredgewidth=1.3, label=kind, **mark) for kind, mark in zip(kinds, marks)]
+    figure.legend(handles=key, loc="outside upper right", ncols=len(key), handletextpad=0.1, columnspacing=1.2, borderpad=0)
+    return figure
 
 
 # --- their parts -----------------------------------------------------------------------------------------------------

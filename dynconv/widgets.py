@@ -148,6 +148,54 @@ def routed(images, conditions, alpha: dict, means: dict, closeups: dict) -> Widg
     })  # fmt: skip
 
 
+def sampling(image, kernel, at: tuple[int, int] | None = None) -> Widget:
+    """Move the places where a deformable convolution reads X, and see what one pixel of Y and the whole of Y become.
+
+    The figure computes what `torchvision.ops.deform_conv2d` computes with stride 1 and padding k // 2. Its offsets are those of five
+    sliders; 'towards light' stands in for the second convolution that a real layer learns: it moves each place along the gradient of
+    a blurred X. Full colour in Y is the largest |value| of the ordinary convolution, so that colours keep their meaning.
+
+    Args:
+        image: X, (H, W), grey values from 0 to 1, at least as large as the kernel.
+        kernel: one kernel, (k, k), k 3 or 5.
+        at: the pixel of Y to start from, (row, column), counted from 0; the middle if left out.
+    """
+    x, kernel = as_array("image", image, 2), as_array("kernel", kernel, 2)
+    _within("image", x, 0, 1)
+    if kernel.shape not in ((3, 3), (5, 5)):
+        raise ValueError(f"kernel must have shape (3, 3) or (5, 5), got {kernel.shape}")
+    if min(x.shape) < len(kernel):
+        raise ValueError(f"image must be at least as large as the kernel, {kernel.shape}, got {x.shape}")
+    at = [size // 2 for size in x.shape] if at is None else list(at)
+    if len(at) != 2:
+        raise ValueError(f"at must be (row, column), got {tuple(at)}")
+    for what, value, size in zip(("row", "column"), at, x.shape):
+        _one_of(f"{what} of at", value, range(size))
+    return Widget("sampling", {"image": x.round(3).tolist(), "kernel": kernel.tolist(), "at": [int(value) for value in at]})
+
+
+def star(points=None, labels=None) -> Widget:
+    """Turn and shift two linear functions f and g of the plane, and see their sum f + g beside their product f · g, the star operation.
+
+    Args:
+        points: points to sort into two classes, (N, 2), each coordinate from −2 to 2; none if left out.
+        labels: their classes, (N,), 0 or 1. A function is right about a point of class 1 where it is positive, of class 0 where it is negative.
+    """
+    if (points is None) != (labels is None):
+        raise ValueError(f"points and labels belong together, got only {'labels' if points is None else 'points'}")
+    if points is None:
+        return Widget("star", {"points": [], "labels": []})
+    points, labels = as_array("points", points, 2), as_array("labels", labels, 1)
+    if points.shape[1] != 2:
+        raise ValueError(f"points must have shape (N, 2), got {points.shape}")
+    _within("points", points, -2, 2)
+    if len(labels) != len(points):
+        raise ValueError(f"labels must have one class per point ({len(points)}), got {len(labels)}")
+    for value in labels:
+        _one_of("a label", value.item(), (0, 1))
+    return Widget("star", {"points": points.round(3).tolist(), "labels": labels.astype(int).tolist()})
+
+
 def _png(picture) -> str:
     """A grey picture, (H, W) from 0 to 1, as the address of a small PNG: 32 greys, which the eye does not count."""
     buffer = io.BytesIO()

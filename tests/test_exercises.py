@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 from conftest import ROOT
@@ -16,8 +17,9 @@ from torch import nn
 
 from dynconv import dynamic_conv2d, exercises
 from dynconv.exercises.solutions import (
-    chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10,
+    chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10, chapter_11, chapter_12,
 )  # fmt: skip
+from dynconv.relatives import TimmBackbone
 
 SOLUTIONS = {
     "1.1": chapter_01.mix_kernels, "1.2": chapter_01.conv_with_bias, "1.3": chapter_01.pointwise,
@@ -28,6 +30,8 @@ SOLUTIONS = {
     "7.1": chapter_07.optimiser_steps, "7.2": chapter_07.interval, "7.3": chapter_07.verdict, "7.4": chapter_07.train_on_digits,
     "8.1": chapter_08.variance_share, "8.2": chapter_08.accuracy, "8.3": chapter_08.fixed_alpha,
     "10.1": chapter_10.unseen, "10.2": chapter_10.same_colour, "10.3": chapter_10.changed_rows,
+    "11.1": chapter_11.dilating_offsets, "11.2": chapter_11.to_torchvision, "11.3": chapter_11.numbers_from_the_input,
+    "12.1": chapter_12.star_features, "12.2": chapter_12.quadratic_form, "12.3": chapter_12.rows,
     "5.1": chapter_05.arguments, "5.2": chapter_05.wrong_rows, "5.3": chapter_05.add_to_base,
 }  # fmt: skip
 
@@ -57,6 +61,10 @@ def clean_up_without_finally(layer, alpha):
 def swallows(layer, alpha):
     with suppress(Exception), chapter_08.fixed_alpha(layer, alpha):
         yield
+
+
+def rows_of(name, channels, source=0, start=0):
+    return [[-1, 1, "TimmBackbone", [name]], *([source, 1, "Index", [c, i]] for i, c in enumerate(channels, start))]
 
 
 MISTAKES = [
@@ -197,6 +205,62 @@ MISTAKES = [
     ("10.3", lambda stock, variant, meant: [23], "row 23 has the same number"),
     ("10.3", lambda stock, variant, meant: chapter_10.changed_rows(stock, variant, meant)[-1:], "the rows are"),
     ("10.3", lambda stock, variant, meant: True, "a list of row numbers"),
+    ("11.1", lambda k, d: chapter_11.dilating_offsets(k, d + 1), "the way there"),
+    ("11.1", lambda k, d: chapter_11.dilating_offsets(k, d).view(-1, 2).flip(1).flatten(), "wrong way round"),
+    ("11.1", lambda k, d: -chapter_11.dilating_offsets(k, d), "check the sign"),
+    ("11.1", lambda k, d: chapter_11.dilating_offsets(k, d).view(-1, 2).T.flatten(), "in pairs, tap by tap"),
+    ("11.1", lambda k, d: chapter_11.dilating_offsets(k, d) + (d - 1) * (k // 2), "from the corner"),
+    ("11.1", lambda k, d: torch.zeros(2 * k * k), "differs from the dilated convolution"),
+    ("11.1", lambda k, d: torch.zeros(1, 2 * k * k, 1, 1), r"\(18,\) is wanted"),
+    ("11.2", lambda offset: offset.reshape(2, 54, 4, 5), "does not move an axis"),
+    ("11.2", lambda offset: offset.permute(0, 3, 4, 5, 1, 2).flatten(1, 3), "Now the order"),
+    ("11.2", lambda offset: offset.flip(-1).permute(0, 3, 4, 5, 1, 2).flatten(1, 3), "The taps still go column by column"),
+    ("11.2", lambda offset: chapter_11.to_torchvision(offset.flip(-1)), r"Each pair is still \(horizontal, vertical\)"),
+    ("11.2", lambda offset: chapter_11.to_torchvision(offset.flip(3)), "differs from DCNv3"),
+    ("11.2", lambda offset: chapter_11.to_torchvision(offset)[0], r"\(2, 54, 4, 5\) is wanted"),
+    ("11.3", lambda operator, M, k, G, H, W: {"static": k * k}.get(operator, 0), "computes nothing from the image"),
+    ("11.3", lambda operator, M, k, G, H, W: chapter_11.numbers_from_the_input(operator, M * H * W, k, G, H, W), "one set of α for all positions"),
+    ("11.3", lambda operator, M, k, G, H, W: chapter_11.numbers_from_the_input(operator, M * k * k, k, G, H, W), "The mixed kernel follows"),
+    ("11.3", lambda operator, M, k, G, H, W: chapter_11.numbers_from_the_input(operator, M, k, G, 1, 1), "one output pixel"),
+    ("11.3", lambda operator, M, k, G, H, W: chapter_11.numbers_from_the_input(operator, M, k, 1, H, W), "groups of channels has its own"),
+    ("11.3", lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, k * k * G * H * W), "two coordinates"),
+    ("11.3", lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, 2 * k * k * G * H * W), "the mask is missing"),
+    ("11.3", lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M, "deformable": 2 * k * k * G * H * W}.get(operator, k * k * G * H * W), "that is the mask"),
+    ("11.3", lambda operator, M, k, G, H, W: chapter_11.numbers_from_the_input(operator, M, 3, G, H, W), "wrong for k=5"),
+    ("11.3", lambda operator, M, k, G, H, W: 0.5, "whole number"),
+    ("12.1", lambda d, bias: (d + bias) ** 2, "count each pair once"),
+    ("12.1", lambda d, bias: d * (d + 1) / 2, "bias is missing"),
+    ("12.1", lambda d, bias: (d + 1) * (d + 2) / 2, "no 1 in x"),
+    ("12.1", lambda d, bias: (d + bias) * (d + bias - 1) / 2, "squares are missing"),
+    ("12.1", lambda d, bias: (d + bias) ** 2 // 2, "do not halve them"),
+    ("12.1", lambda d, bias: d * (d + 1) / 2 + bias, "makes that number itself"),
+    ("12.1", lambda d, bias: 2 * (d + bias), "two lists of weights"),
+    ("12.1", lambda d, bias: 7, "you say 7"),
+    ("12.2", lambda w1, w2: torch.outer(w1, w2), "not symmetric: entry"),
+    ("12.2", lambda w1, w2: torch.outer(w1, w2) + torch.outer(w2, w1), "half of their sum"),
+    ("12.2", lambda w1, w2: torch.diag(w1 * w2), "only the squares"),
+    ("12.2", lambda w1, w2: w1 * w2, "where do the mixed products stand"),
+    ("12.2", lambda w1, w2: torch.triu(2 * chapter_12.quadratic_form(w1, w2), 1) + torch.diag(w1 * w2), "above the diagonal"),
+    ("12.2", lambda w1, w2: 2 * chapter_12.quadratic_form(w1, w2) - torch.diag(w1 * w2), "half of it belongs in each"),
+    ("12.2", lambda w1, w2: torch.outer(w1, w2).tril(), "A is not symmetric[.]"),
+    ("12.2", lambda w1, w2: chapter_12.quadratic_form(w1, w1), "for a random x"),
+    ("12.2", lambda w1, w2: w1 @ w2, r"\(3, 3\) is wanted"),
+    ("12.3", lambda name: rows_of(name, timm.create_model(name, features_only=True).feature_info.channels()[:3]), "other strides"),
+    ("12.3", lambda name: rows_of(name, TimmBackbone(name).channels[::-1]), "reverse order"),
+    ("12.3", lambda name: rows_of(name, TimmBackbone(name).channels, source=-1), "reads the list of row 0"),
+    ("12.3", lambda name: [[-1, 1, "TimmBackbone", name], *chapter_12.rows(name)[1:]], "arguments are a list"),
+    ("12.3", lambda name: rows_of(name, [48, 96, 192]), "to every network"),
+    ("12.3", lambda name: rows_of(name, TimmBackbone(name).channels, start=1), "count from 0"),
+    ("12.3", lambda name: [row[:3] + [row[3][::-1]] for row in chapter_12.rows(name)], "turned round"),
+    ("12.3", lambda name: rows_of(name, [c + 1 for c in TimmBackbone(name).channels]), "must name the channels"),
+    ("12.3", lambda name: rows_of("resnet18", TimmBackbone(name).channels), "first argument of TimmBackbone"),
+    ("12.3", lambda name: [[*row[:2], TimmBackbone, row[3]] for row in chapter_12.rows(name)], "a YAML holds names"),
+    ("12.3", lambda name: chapter_12.rows(name)[:1], "a list of four rows"),
+    ("12.3", lambda name: [row[1:] for row in chapter_12.rows(name)], "a row has four entries"),
+    ("12.3", lambda name: chapter_12.rows(name)[1:] + chapter_12.rows(name)[:1], "first comes TimmBackbone"),
+    ("12.3", lambda name: [[row[0], 3, *row[2:]] for row in chapter_12.rows(name)], "the second entry is 1"),
+    ("12.3", lambda name: [[0, *chapter_12.rows(name)[0][1:]], *chapter_12.rows(name)[1:]], "reads the image"),
+    ("12.3", lambda name: [row[:3] + [row[3][:1]] for row in chapter_12.rows(name)], "two whole numbers"),
 ]  # fmt: skip
 
 

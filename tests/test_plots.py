@@ -42,6 +42,7 @@ FIGURES = {
     "detections": lambda: plots.detections(RNG.random((3, 12, 12)), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2),
     "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
     "places": lambda: plots.reading_places(RNG.random((2, 8, 8)), [(2, 3)], {"a": (RNG.random((2, 1, 9, 2)) * 7, RNG.normal(size=(2, 1, 9)))}),
+    "dots": lambda: plots.dots({"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}}, "ratio", headings={"b": "of b"}),
     "bare matplotlib": lambda: on_axes(lambda ax: (ax.plot(T, T), ax.set_title("black by default"), ax.fill([0, 1, 1], [0, 0, 1], "k"))),
 }
 
@@ -148,6 +149,17 @@ def test_a_mark_lies_where_it_is_read_and_says_its_weight():
     assert (frame.get_x(), frame.get_y(), frame.get_width()) == (0.5, 1.5, 1)
 
 
+def test_dots_stand_at_their_ratio_beside_their_name():
+    figure = plots.dots({"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}}, "ratio", headings={"b": "of b"})
+    (ax,) = figure.axes
+    rows = dict(zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks()))
+    found = {(line.get_marker(), line.get_ydata()[0]): line.get_xdata()[0] for line in ax.lines if line.get_marker() in "so"}
+    assert found == {("s", rows["a"]): 0.7, ("o", rows["a"]): 2.5, ("s", rows["b"]): 1.0, ("o", rows["b"]): 1.1}
+    assert rows["b"] - rows["a"] == 2  # the heading has a line of its own
+    low, high = ax.get_xlim()
+    assert low < 0.7 and high > 2.5
+
+
 def test_epochs_are_whole_numbers():
     figure = plots.curves({"a": (np.arange(1, 5), np.arange(4))}, "epoch", "loss")
     assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
@@ -172,6 +184,10 @@ def test_epochs_are_whole_numbers():
         (lambda ax: plots.strip(np.zeros((2, 4, 4)), [0.1, 0.2], ["a"], 0), "one entry per image, got 2, 2 and 1"),
         (lambda ax: plots.matrix(np.zeros((2, 2)), ["a"], ["b", "c"]), r"shape \(1, 2\), rows and columns, got \(2, 2\)"),
         (lambda ax: plots.reading_places(X[None], [(2, 3)], {}), "at least one name"),
+        (lambda ax: plots.dots({}, "x"), "one to three kinds"),
+        (lambda ax: plots.dots({"a": {"time": 1}, "b": {"parameters": 1}}, "x"), "the same one to three kinds"),
+        (lambda ax: plots.dots({"a": {"time": 0}}, "x"), "ratios above 0, got .*'time': 0"),
+        (lambda ax: plots.dots({"a": {"time": 1}}, "x", headings={"b": "of b"}), "got 'b'"),
         (lambda ax: plots.reading_places(X[None], [(2, 3)], {"a": (np.zeros((1, 2, 9, 2)), np.zeros((1, 2, 9)))}), r"'a' must have places \(1, 1, 'P', 2\).*got \(1, 2, 9, 2\)"),
         (lambda ax: plots.reading_places(X[None], [(2, 3)], {"a": (np.zeros((1, 1, 9, 3)), np.zeros((1, 1, 9)))}), r"got \(1, 1, 9, 3\) and \(1, 1, 9\)"),
     ],

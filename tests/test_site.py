@@ -19,7 +19,9 @@ DESK = {"viewport": {"width": 1280, "height": 900}}
 # Pages that may hold a slider, by their text: a figure is a custom element `<dc-...>` whose script makes its sliders.
 MAY_MOVE = [name for name in BUILT if HTML.exists() and re.search("<dc-|range", (HTML / name).read_text("utf-8"))]
 # Chapters in which the reader must find something to move.
-PLAYABLE = ("01_one_kernel_per_image", "02_where_alpha_comes_from", "03_parameters_are_not_flops")
+PLAYABLE = (
+    "01_one_kernel_per_image", "02_where_alpha_comes_from", "03_parameters_are_not_flops", "11_deformable_is_not_dynamic", "12_starnet",
+)  # fmt: skip
 
 
 # --- what a page does when it is opened -------------------------------------------------------------------------------

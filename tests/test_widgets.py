@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import map_coordinates, uniform_filter
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.ops import deform_conv2d
 
-from dynconv import routing, widgets
+from dynconv import routing, style, widgets
 
 FIGURES = Path(widgets.__file__).parent / "figures"
-NAMES = ["kernel_mixer", "routing", "cost", "routed"]
+NAMES = ["kernel_mixer", "routing", "cost", "routed", "sampling", "star"]
 
 
 @functools.cache
@@ -130,6 +132,96 @@ def test_the_change_of_a_kernel_is_that_of_numpy(js):
     np.testing.assert_allclose(js("routed", "mix", experts[:, 2, 1].tolist(), a.tolist()), mixed[0][2, 1], atol=1e-12)
 
 
+GRID = {"right": 0, "down": 0, "widen": 1, "turn": 0, "light": 0}
+
+
+def places(x, k, right, down, widen, turn, light):
+    """The offsets of the figure, (2·k·k, H, W), as torchvision takes them: down and right of each tap in turn."""
+    smooth = uniform_filter(uniform_filter(x, 5, mode="nearest"), 5, mode="nearest")
+    edged = np.pad(smooth, 1, mode="edge")
+    slope = np.stack([edged[2:, 1:-1] - edged[:-2, 1:-1], edged[1:-1, 2:] - edged[1:-1, :-2]])
+    length = np.hypot(*slope)
+    slope /= length + length.mean()
+    pixels = np.indices(x.shape)
+    angle, result = np.deg2rad(turn), []
+    for tap in np.ndindex(k, k):
+        i, j = np.array(tap) - k // 2
+        moved = np.array([down + widen * (np.sin(angle) * j + np.cos(angle) * i), right + widen * (np.cos(angle) * j - np.sin(angle) * i)])
+        at = pixels + moved[:, None, None]
+        result += [light * map_coordinates(s, at, order=1, mode="grid-constant") + m - t for s, m, t in zip(slope, moved, (i, j))]
+    return np.stack(result)
+
+
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"right": -3.75, "down": 0.5}, {"widen": 0}, {"widen": 2.35, "turn": -35}, {"light": 4}, {"right": 1.25, "down": -4, "widen": 1.5, "turn": 90, "light": 2.5}],
+)
+def test_sampling_is_a_deformable_convolution(js, k, changes):
+    rng = np.random.default_rng(0)
+    x, kernel, settings = rng.random((11, 14)), rng.normal(size=(k, k)), GRID | changes
+    moved = places(x, k, **settings)
+    inputs = (torch.tensor(value)[None, ...] for value in (x[None], moved, kernel[None]))
+    y = deform_conv2d(*inputs, padding=k // 2)[0, 0]
+    np.testing.assert_allclose(js("sampling", "deform", x.tolist(), kernel.tolist(), settings), y, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(js("sampling", "offsets", settings, x.tolist(), 9, 2, k), moved[:, 9, 2].reshape(-1, 2), rtol=0, atol=1e-12)
+
+
+def test_ordinary_dilated_and_shifted_convolutions_are_deformable_ones(js):
+    rng = np.random.default_rng(1)
+    x, kernel = rng.random((9, 12)), rng.normal(size=(3, 3))
+    x_, w = torch.tensor(x)[None, None], torch.tensor(kernel)[None, None]
+    wide = F.conv2d(x_, w, padding=5)  # four rows and columns more on each side
+    expected = {
+        (): F.conv2d(x_, w, padding=1),
+        (("widen", 2),): F.conv2d(x_, w, padding=2, dilation=2),
+        (("down", 2), ("right", -3)): wide[:, :, 6 : 6 + 9, 1 : 1 + 12],
+    }
+    for changes, y in expected.items():
+        np.testing.assert_allclose(js("sampling", "deform", x.tolist(), kernel.tolist(), GRID | dict(changes)), y[0, 0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("place", [(2.25, 3.5), (0, 0), (-0.4, 7.3), (-1, 2), (4.6, -0.9), (5, 7), (30, 2)])
+def test_between_pixels_a_value_is_bilinear_and_outside_zero(js, place):
+    x = np.random.default_rng(2).random((5, 8))
+    expected = map_coordinates(x, np.array(place)[:, None], order=1, mode="grid-constant")[0]
+    assert js("sampling", "bilinear", x.tolist(), *place) == pytest.approx(expected, abs=1e-14)
+
+
+def test_a_step_towards_light_is_shorter_than_a_pixel(js):
+    x = np.zeros((12, 12))
+    assert not np.array(js("sampling", "uphill", x.tolist()), dtype=float).any()  # nowhere to go; NaN would be any
+    x[:, 6:] = 1
+    down, right = np.array(js("sampling", "uphill", x.tolist()))
+    assert not down.any()
+    assert right.min() == 0
+    assert 0.5 < right.max() < 1
+
+
+def test_the_star_of_two_linear_functions_is_that_of_numpy(js):
+    rng = np.random.default_rng(0)
+    directions, offsets, points = rng.uniform(-180, 180, 2), rng.uniform(-1.5, 1.5, 2), rng.uniform(-2, 2, (20, 2))
+    f, g = (np.cos(d) * points[:, 0] + np.sin(d) * points[:, 1] + o for d, o in zip(np.deg2rad(directions), offsets))
+    linear = [js("star", "linear", d, o) for d, o in zip(directions, offsets)]
+    product = js("star", "coefficients", *linear)
+    x, y = points.T
+    design = np.stack([x**2, x * y, y**2, x, y, np.ones(20)], 1)
+    np.testing.assert_allclose(product, np.linalg.lstsq(design, f * g, rcond=None)[0], atol=1e-10)
+    assert js("star", "value", product, *points[3]) == pytest.approx(f[3] * g[3], abs=1e-10)
+    labels = rng.integers(0, 2, 20)
+    assert js("star", "rightSigns", product, points.tolist(), labels.tolist()) == ((f * g > 0) == labels).sum()
+    assert js("star", "rightSigns", [0] * 6, points.tolist(), labels.tolist()) == 0  # zero is no sign
+
+
+@pytest.mark.parametrize(
+    ("f", "g", "how"),
+    [((0, 0), (90, 0), "cross"), ((0, 1), (5, 1), "cross"), ((45, 0.8), (45, -0.8), "parallel"), ((45, 0.8), (-135, 0.8), "parallel"),
+     ((30, 0.5), (30, 0.5), "same"), ((30, 0.5), (-150, -0.5), "same"), ((180, 0), (-180, 0), "same")],
+)  # fmt: skip
+def test_the_zeros_of_the_star_are_named(js, f, g, how):
+    assert js("star", "lines", js("star", "linear", *f), js("star", "linear", *g)) == how
+
+
 @pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (-0.5, "−0.50"), (2, "2.00")])
 def test_numbers_have_fixed_digits_and_a_true_minus(js, value, text):
     assert js("kit", "number", value) == text
@@ -179,6 +271,16 @@ def routed(**changes):
     return widgets.routed(**settings | changes)
 
 
+def sampling(**changes):
+    x = np.random.default_rng(0).random((12, 10))
+    return widgets.sampling(**(dict(image=x, kernel=[[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]], at=(5, 4)) | changes))
+
+
+def star(**changes):
+    """Four points that no line separates."""
+    return widgets.star(**(dict(points=[(1, 1), (-1, -1), (1, -1), (-1, 1)], labels=[1, 1, 0, 0]) | changes))
+
+
 def test_the_figure_of_the_routers_is_small():
     layers = {f"model.{i}": np.random.default_rng(i).random((16, 4)) for i in range(6)}
     closeups = {name: routing.CloseUp(0, 0, np.random.default_rng(0).normal(size=(4, 3, 3)), rows.mean(0), np.eye(4)) for name, rows in layers.items()}
@@ -215,6 +317,20 @@ def test_the_figure_of_the_routers_is_small():
         (lambda: widgets.cost(side=161), r"side must be one of 1 to 160, got 161"),
         (lambda: widgets.cost(presets={"a": (8, 8, 3)}), r"preset 'a' must be \(c_in, c_out, kernel_size, side\)"),
         (lambda: widgets.cost(presets={"a": (8, 8, 4, 9)}), r"kernel_size of preset 'a'"),
+        (lambda: sampling(image=np.zeros((1, 8, 8))), r"image must have 2 dimensions, got shape \(1, 8, 8\)"),
+        (lambda: sampling(image=np.full((8, 8), 255)), r"image must be from 0 to 1, got 255 to 255"),
+        (lambda: sampling(image=np.zeros((2, 8))), r"at least as large as the kernel, \(3, 3\), got \(2, 8\)"),
+        (lambda: sampling(kernel=np.zeros((2, 2))), r"kernel must have shape \(3, 3\) or \(5, 5\), got \(2, 2\)"),
+        (lambda: sampling(kernel=np.zeros((3, 5))), r"kernel must have shape .* got \(3, 5\)"),
+        (lambda: sampling(at=(3,)), r"at must be \(row, column\), got \(3,\)"),
+        (lambda: sampling(at=(12, 0)), r"row of at must be one of 0 to 11, got 12"),
+        (lambda: sampling(at=(0, 1.5)), r"column of at must be one of 0 to 9, got 1.5"),
+        (lambda: star(points=None), r"points and labels belong together, got only labels"),
+        (lambda: star(labels=None), r"points and labels belong together, got only points"),
+        (lambda: star(points=np.zeros((4, 3))), r"points must have shape \(N, 2\), got \(4, 3\)"),
+        (lambda: star(points=np.full((4, 2), 3.0)), r"points must be from -2 to 2, got 3 to 3"),
+        (lambda: star(labels=[0, 1]), r"labels must have one class per point \(4\), got 2"),
+        (lambda: star(labels=[0, 1, 2, 1]), r"a label must be one of 0, 1, got 2.0"),
     ],
 )
 def test_a_wrong_input_is_named(make, message):
@@ -257,6 +373,8 @@ EXAMPLES = {
     "routing": lambda: widgets.routing([1.0, -1.0, 0.0]),
     "cost": lambda: widgets.cost(),
     "routed": lambda: routed(),
+    "sampling": lambda: sampling(),
+    "star": lambda: star(),
 }
 # The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves, nor the sentence, which comes later.
 STATE = """root => {
@@ -397,6 +515,112 @@ def test_a_redraw_fits_into_a_frame(open_page):
     page.evaluate("""() => { const input = document.querySelector('input'); window.times = [];
         for (let i = 0; i < 50; i++) { input.value = i / 50; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }""")
     assert sorted(page.evaluate("times"))[25] < 16
+
+
+def test_a_pixel_of_a_deformable_convolution_is_chosen_by_pointing(open_page):
+    x, kernel = np.random.default_rng(0).random((12, 10)).round(3), np.arange(9.0).reshape(3, 3) - 4
+    page = open_page(sampling(image=x, kernel=kernel))
+    x_, w = torch.tensor(x)[None, None], torch.tensor(kernel)[None, None]
+    ordinary, dilated = (F.conv2d(x_, w, padding=d, dilation=d)[0, 0] for d in (1, 2))
+    text = [f"{y[11, 2]:.2f}".replace("-", "−") for y in (ordinary, dilated)]
+
+    box = page.locator(".dc-at-x .dc-picture").bounding_box()
+    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + box["height"] - 2)  # the last row, the third column
+    assert [field.input_value() for field in page.locator(".dc-at-spot input").all()] == ["12", "3"]
+    numbers = page.locator(".dc-at-numbers .dc-number")
+    assert numbers.all_inner_texts() == [text[0], text[0], "0.0 px"]
+    page.get_by_role("button", name="dilation 2").click()
+    assert numbers.all_inner_texts() == [text[1], text[0], "1.4 px"]  # a corner lies one row and one column further out
+    values = [f"{v:.2f}" for v in np.pad(x, 2)[11:16:2, 2:7:2].flat]
+    assert page.locator(".dc-read span").all_inner_texts() == values
+    page.wait_for_timeout(500)
+    assert page.locator(".dc-summary").inner_text() == (
+        "Pixel row 12, column 3: its nine places lie up to 1.4 px off the grid. "
+        f"Y is {text[1]} here; an ordinary convolution gives {text[0]}. The offsets are the same at every pixel."
+    )
+
+
+def test_each_dot_lies_where_the_pixel_reads_and_shows_its_weight(open_page):
+    page = open_page(sampling(kernel=[[0.0, 0, 0], [-2, 0, 1], [0, 0, 0]]))  # at row 5, column 4
+    page.get_by_role("button", name="shift").click()
+    dots = page.locator(".dc-close g g").evaluate_all("dots => dots.map(d => [d.getAttribute('transform'), d.firstChild.getAttribute('r'), d.lastChild.getAttribute('d')])")
+    assert len(dots) == 9
+    radius = {place: float(r) for place, r, _ in dots}
+    assert list(radius.values()) == sorted(radius.values(), reverse=True)  # no small one hides behind a large one
+    signs = {place: d.count("M") for place, _, d in dots if d}  # one stroke for minus, two for plus
+    assert signs == {"translate(6.5,7.5)": 1, "translate(8.5,7.5)": 2}  # the left one and the right one, 3 px right and 2 px down
+    assert radius["translate(6.5,7.5)"] > radius["translate(8.5,7.5)"] > radius["translate(7.5,7.5)"]
+
+
+def test_the_colours_of_y_keep_their_meaning(open_page):
+    x = np.full((6, 6), 0.5)
+    x[:, 0] = 1.0  # the strongest answer of this kernel, which copies X; shifted by 3 px, no pixel reads it
+    page = open_page(sampling(image=x, kernel=np.diag([0.0, 1, 0]), at=(0, 0)))
+    green = "document.querySelectorAll('canvas')[1].getContext('2d').getImageData(0, 0, 1, 1).data[1]"
+    page.get_by_role("button", name="shift").click()
+    zero, positive = (int(colour.light[3:5], 16) for colour in (style.ZERO, style.POSITIVE))
+    assert page.evaluate(green) == pytest.approx((zero + positive) / 2, abs=1)
+
+
+def test_only_the_light_makes_offsets_differ_between_pixels(open_page):
+    page = open_page(sampling())
+
+    def furthest():
+        return page.locator(".dc-at-numbers .dc-number").last.inner_text()
+
+    for preset, differ in {"turned": False, "towards light": True}.items():
+        page.get_by_role("button", name=preset).click()
+        assert page.get_by_role("button", name=preset).get_attribute("aria-pressed") == "true"
+        seen = set()
+        page.locator(".dc-at-spot input").first.focus()
+        for key in ("Home", "End"):
+            page.keyboard.press(key)
+            seen.add(furthest())
+        assert (len(seen) > 1) == differ
+    page.get_by_role("button", name="convolution").click()
+    assert furthest() == "0.0 px"
+
+
+def test_a_redraw_of_a_deformable_convolution_fits_into_a_frame(open_page):
+    page = open_page(sampling(image=np.random.default_rng(0).random((48, 48))))
+    page.get_by_role("button", name="towards light").click()  # the slowest case
+    page.evaluate("""() => { const input = document.querySelector('input'); window.times = [];
+        for (let i = 0; i < 50; i++) { input.value = i / 25; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }""")
+    assert sorted(page.evaluate("times"))[25] < 16
+
+
+def test_a_star_sorts_what_no_sum_can(open_page):
+    page = open_page(star())
+    scores = page.locator(".dc-plane").evaluate_all("planes => planes.map(p => [p.querySelectorAll('.dc-detail')[1].textContent, p.querySelectorAll('.dc-line:not([d=\"\"])').length - 1])")
+    assert scores == [["2 of 4 right", 2], ["2 of 4 right", 2], ["1 of 4 right", 3], ["4 of 4 right", 0]]  # with as many struck out
+    rows = page.locator(".dc-terms [role=row]").evaluate_all("rows => rows.map(r => [...r.children].map(c => c.textContent))")
+    assert rows[0] == ["term", "x²", "xy", "y²", "x", "y", "1"]
+    assert rows[3] == ["f + g", "0.00", "0.00", "0.00", "1.00", "1.00", "0.00"]
+    assert rows[4] == ["f · g", "0.00", "1.00", "0.00", "0.00", "0.00", "0.00"]
+    zero, positive = (int(colour.light[3:5], 16) for colour in (style.ZERO, style.POSITIVE))
+    greens = page.locator(".dc-terms [role=row]").nth(4).locator("[role=cell]").evaluate_all("cells => cells.map(c => +getComputedStyle(c).backgroundColor.match(/\\d+/g)[1])")
+    assert greens == [zero, pytest.approx(zero + (positive - zero) / 3, abs=1)] + 4 * [zero]  # full colour is 3
+    page.get_by_role("button", name="opposite").click()  # f = −g + 1.6: their sum is no function of x and y
+    assert page.locator(".dc-plane-2 .dc-detail").first.inner_text() == "1.60 everywhere"
+    page.wait_for_timeout(500)
+    sentence = page.locator(".dc-summary").inner_text().replace("\xa0", " ")
+    assert sentence.startswith("f + g is 1.60 everywhere. f · g is zero on two parallel lines, and positive in the band between them.")
+    page.get_by_label("direction of g").focus()
+    page.keyboard.press("ArrowRight")  # now it is one, but very flat
+    assert page.locator(".dc-plane-2 .dc-detail").first.inner_text() == "a line out of view"
+
+
+@pytest.mark.parametrize(("direction", "upwards"), [("ArrowRight", True), ("ArrowLeft", False)])
+def test_the_plane_has_y_upwards(open_page, direction, upwards):
+    """f grows to the right; turned a little it also grows upwards, or downwards: there its map is most positive."""
+    page = open_page(star())
+    page.locator("input").first.focus()
+    page.keyboard.press(direction)
+    data = page.locator("canvas").first.evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+    red, _, blue, _ = np.array(data).reshape(64, 64, 4).transpose(2, 0, 1)
+    row, column = np.unravel_index(np.argmax(red - blue), red.shape)
+    assert column > 60
+    assert row < 3 if upwards else row > 60
 
 
 def test_without_scripts_a_sentence_says_what_is_missing(browser, tmp_path):

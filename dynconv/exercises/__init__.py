@@ -6,10 +6,10 @@ solutions live apart, in `solutions/`, so that a teacher can leave them out.
 
 from __future__ import annotations
 
-from . import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10
+from . import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10, chapter_11, chapter_12
 from ._checking import NotAttempted, Wrong
 
-_CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10)
+_CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10, chapter_11, chapter_12)
 EXERCISES = {number: check for chapter in _CHAPTERS for number, check in chapter.EXERCISES.items()}
 
 

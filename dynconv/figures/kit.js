@@ -32,6 +32,14 @@ export function h(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** An SVG with attributes and content; over a picture or as one. */
+export function svg(attributes, markup = "") {
+  const root = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries(attributes)) root.setAttribute(name, value);
+  root.innerHTML = markup;
+  return root;
+}
+
 // JupyterLab takes the arrow keys unless each focusable element itself carries this mark.
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
@@ -99,11 +107,11 @@ export function heatmap(rows, columns, label) {
 }
 
 /** The diverging palette of the page's theme; the element must be in the page. */
-function signedPalette(element) {
+export function signedPalette(element) {
   return ["zero", "negative", "positive"].map((name) => rgb(element, name));
 }
 
-function signedColour([zero, negative, positive], value, limit) {
+export function signedColour([zero, negative, positive], value, limit) {
   const strength = Math.min(Math.abs(value) / limit, 1);
   return zero.map((base, c) => base + strength * ((value < 0 ? negative : positive)[c] - base));
 }
