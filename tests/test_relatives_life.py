@@ -14,7 +14,7 @@ from ultralytics.nn.modules import Conv
 
 import dynconv
 from dynconv import yolo
-from dynconv.relatives import TimmBackbone
+from dynconv.relatives import DeformableConv, TimmBackbone
 from dynconv.yolo.dcnv3 import DCNv3_YOLO
 
 # --- what they cost ---------------------------------------------------------------------------------------------------
@@ -118,6 +118,20 @@ def test_a_row_whose_groups_do_not_fit_the_scaled_channels_is_answered():
     d["backbone"][7][3][3] = 3
     with pytest.raises(ValueError, match="group must divide the 256 channels, got 3"):
         tasks.DetectionModel(d, verbose=False)
+
+
+def test_a_deformable_convolution_can_be_registered_and_stand_in_a_row():
+    """It takes channels, kernel and stride as Conv does; the package does not register it, since it has no BatchNorm and no activation."""
+    d = tasks.yaml_model_load("yolov8n.yaml") | {"scale": "n"}
+    d["backbone"][7][2] = "DeformableConv"
+    yolo.register(DeformableConv)
+    try:
+        model = tasks.DetectionModel(d, nc=3, verbose=False)
+    finally:
+        yolo.unregister("DeformableConv")
+    assert isinstance(model.model[7], DeformableConv) and model.stride.tolist() == [8, 16, 32]
+    assert (model.model[7].conv.in_channels, model.model[7].conv.out_channels, model.model[7].conv.stride) == (128, 256, (2, 2))
+    assert output(model.eval(), torch.rand(1, 3, 64, 64)).shape == (1, 4 + 3, 84)
 
 
 # --- any backbone -----------------------------------------------------------------------------------------------------
