@@ -24,7 +24,7 @@ book: env  ## execute the chapters that changed and build the site in _build/htm
 	@python tools/build_book.py
 
 test: book  ## run every test: the package, each chapter, the built site
-	pytest tests notebooks --nbmake --nbmake-timeout=1200
+	pytest tests notebooks book --nbmake --nbmake-timeout=1200
 
 lab: env  ## open JupyterLab on the chapters
 	@# In a container the user is often root, whom Jupyter would refuse.
@@ -42,7 +42,7 @@ compat: env  ## try the package with four versions of ultralytics from PyPI; ren
 	@python tools/compat.py
 
 strip: env  ## clear the outputs of the notebooks, as they are committed
-	jupyter nbconvert --log-level=WARN --clear-output --inplace notebooks/*.ipynb
+	jupyter nbconvert --log-level=WARN --clear-output --inplace notebooks/*.ipynb book/*.ipynb
 
 repository:  ## change the public address everywhere: make repository URL=https://github.com/owner/name
 	@$(PYTHON) tools/repository.py "$(URL)"

@@ -68,10 +68,10 @@ def test_changes_every_place_and_back(copy):
     changed = snapshot(copy)
     for path, text in changed.items():
         assert f"{OWNER}/{NAME}" not in text, path
-    for notebook in copy.glob("notebooks/*.ipynb"):
-        text = notebook.read_text(encoding="utf-8")
-        assert f"https://colab.research.google.com/github/a-teacher/my.course/blob/main/notebooks/{notebook.name}" in text
-        assert f"https://github.com/a-teacher/my.course/raw/main/notebooks/{notebook.name}" in text
+    for notebook in [*copy.glob("notebooks/*.ipynb"), *copy.glob("book/*.ipynb")]:
+        text, name = notebook.read_text(encoding="utf-8"), notebook.relative_to(copy).as_posix()
+        assert f"https://colab.research.google.com/github/a-teacher/my.course/blob/main/{name}" in text
+        assert f"https://github.com/a-teacher/my.course/raw/main/{name}" in text
         assert "git+https://github.com/a-teacher/my.course" in text
     repository.main("https://github.com/a-teacher/my.course")
     assert snapshot(copy) == changed, "a second run changes nothing"

@@ -38,7 +38,7 @@ def current():
 def places():
     """Every file that may repeat the address; `_config.yml` last, so that an interrupted run can be repeated."""
     names = ("README.md", "CONTRIBUTING.md", "LICENSE-prose.md", "CITATION.cff", "pyproject.toml")
-    files = [ROOT / name for name in names] + [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/**/*.md")]
+    files = [ROOT / name for name in names] + [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.ipynb"), *ROOT.glob("book/**/*.md")]
     return sorted(file for file in files if file.is_file()) + [CONFIG]
 
 
