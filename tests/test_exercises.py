@@ -227,6 +227,7 @@ MISTAKES = [
     ("11.3", lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, 2 * k * k * G * H * W), "the mask is missing"),
     ("11.3", lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M, "deformable": 2 * k * k * G * H * W}.get(operator, k * k * G * H * W), "that is the mask"),
     ("11.3", lambda operator, M, k, G, H, W: chapter_11.numbers_from_the_input(operator, M, 3, G, H, W), "wrong for k=5"),
+    ("11.3", lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, 7), "you say 7"),
     ("11.3", lambda operator, M, k, G, H, W: 0.5, "whole number"),
     ("12.1", lambda d, bias: (d + bias) ** 2, "count each pair once"),
     ("12.1", lambda d, bias: d * (d + 1) / 2, "bias is missing"),
