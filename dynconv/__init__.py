@@ -1,4 +1,6 @@
-"""Dynamic convolution: the operator, the layer, its YOLO blocks, and what a book needs to explain them."""
+"""Dynamic convolution: the operator, the layer, its YOLO blocks, and what a book needs to explain
+them.
+"""
 
 from ._on_ultralytics import watch
 from .counting import Cost, cost
@@ -7,11 +9,21 @@ from .functional import dynamic_conv2d
 from .layers import DynamicConv
 
 __version__ = "0.1.0"
-__all__ = ["Bottleneck_DynamicConv", "C2f_DynamicConv", "Cost", "DynamicConv", "DynamicConvBNAct", "cost", "dynamic_conv2d", "export_mode"]
+__all__ = [
+    "Bottleneck_DynamicConv",
+    "C2f_DynamicConv",
+    "Cost",
+    "DynamicConv",
+    "DynamicConvBNAct",
+    "cost",
+    "dynamic_conv2d",
+    "export_mode",
+]
 
 
 def __getattr__(name: str):
-    # The YOLO blocks need ultralytics, whose import takes seconds: only those who ask for them wait for it.
+    # The YOLO blocks need ultralytics, whose import takes seconds: only those who ask for them wait
+    # for it.
     if name in ("Bottleneck_DynamicConv", "C2f_DynamicConv", "DynamicConvBNAct"):
         from . import yolo
 

@@ -1,4 +1,6 @@
-"""`python -m dynconv`: the four edits, and ultralytics' own command with this package's modules registered."""
+"""`python -m dynconv`: the four edits, and ultralytics' own command with this package's modules
+registered.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,15 @@ python -m dynconv ARGUMENTS...
 
 
 def patch(arguments: list[str]) -> int:
-    """The subcommand `patch`. Returns the exit code: 0 done or all there, 1 not (all) there, 2 refused."""
-    parser = argparse.ArgumentParser("python -m dynconv patch", description="The four edits to a copy of ultralytics.")
-    parser.add_argument("tree", metavar="DIR", help="a checkout of ultralytics, or its package folder")
+    """The subcommand `patch`. Returns the exit code: 0 done or all there, 1 not (all) there, 2
+    refused.
+    """
+    parser = argparse.ArgumentParser(
+        "python -m dynconv patch", description="The four edits to a copy of ultralytics."
+    )
+    parser.add_argument(
+        "tree", metavar="DIR", help="a checkout of ultralytics, or its package folder"
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--check", action="store_true", help="only say which edits are there")
     action.add_argument("--undo", action="store_true", help="take the edits away")
@@ -56,7 +64,9 @@ def main(arguments: list[str]) -> int | None:
         return 0
     if arguments[0] == "patch":
         return patch(arguments[1:])
-    from ultralytics.cfg import entrypoint  # importing this package has seen to it that our modules are registered now
+    from ultralytics.cfg import (
+        entrypoint,
+    )  # importing this package has seen to it that our modules are registered now
 
     return entrypoint()  # reads sys.argv
 

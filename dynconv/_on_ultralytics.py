@@ -1,7 +1,9 @@
-"""Registers the package's modules as soon as ultralytics is there, in either order of the two imports.
+"""Registers the package's modules as soon as ultralytics is there, in either order of the two
+imports.
 
-Importing ultralytics takes seconds, so `import dynconv` does not do it. If it is loaded already, the bridge is imported
-at once; if not, a finder waits for `ultralytics.nn.tasks` and imports the bridge right after it.
+Importing ultralytics takes seconds, so `import dynconv` does not do it. If it is loaded already,
+the bridge is imported at once; if not, a finder waits for `ultralytics.nn.tasks` and imports the
+bridge right after it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ WATCHED = "ultralytics.nn.tasks"
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the watched module as usual, and has the bridge imported (after a reload: renewed) when it has run."""
+    """Finds the watched module as usual, and has the bridge imported (after a reload: renewed) when
+    it has run.
+    """
 
     def find_spec(self, name, path=None, target=None):
         if name != WATCHED:
@@ -29,7 +33,9 @@ class _Finder(importlib.abc.MetaPathFinder):
                 bridge = sys.modules.get("dynconv.yolo")
                 if bridge is None:
                     importlib.import_module("dynconv.yolo")
-                elif hasattr(bridge, "register_all"):  # if not, the bridge itself is being imported, and will register
+                elif hasattr(
+                    bridge, "register_all"
+                ):  # if not, the bridge itself is being imported, and will register
                     bridge.register_all()
 
             spec.loader.exec_module = run_and_register
@@ -40,5 +46,8 @@ def watch() -> None:
     """Import the bridge now if ultralytics is loaded, else as soon as it is."""
     if WATCHED in sys.modules:
         importlib.import_module("dynconv.yolo")
-    if not any(type(finder).__name__ == "_Finder" and type(finder).__module__ == __name__ for finder in sys.meta_path):
+    if not any(
+        type(finder).__name__ == "_Finder" and type(finder).__module__ == __name__
+        for finder in sys.meta_path
+    ):
         sys.meta_path.insert(0, _Finder())

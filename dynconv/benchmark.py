@@ -1,8 +1,10 @@
-"""Measured cost: the time of a layer beside its alternatives, and the peak memory of any computation.
+"""Measured cost: the time of a layer beside its alternatives, and the peak memory of any
+computation.
 
-`python -m dynconv.benchmark` times DynamicConv beside a static convolution, timm's CondConv2d and the M convolutions of
-the formula: one thread, one process, the contestants in turn within each repetition, medians of the ratios to the static
-convolution. Time is the CPU time of this process, so another program on the machine disturbs it less.
+`python -m dynconv.benchmark` times DynamicConv beside a static convolution, timm's CondConv2d and
+the M convolutions of the formula: one thread, one process, the contestants in turn within each
+repetition, medians of the ratios to the static convolution. Time is the CPU time of this process,
+so another program on the machine disturbs it less.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ SHAPES = [  # down-samplers of YOLOv10n at 640 and 160 pixels, a ResNet layer, a
 
 
 class TimmDynamicConv(nn.Module):
-    """The module of the tutorials: pooling, Linear, sigmoid, timm's CondConv2d. `like` lends its weights."""
+    """The module of the tutorials: pooling, Linear, sigmoid, timm's CondConv2d. `like` lends its
+    weights.
+    """
 
     def __init__(self, like: DynamicConv) -> None:
         from timm.layers import CondConv2d
@@ -62,9 +66,16 @@ class TimmDynamicConv(nn.Module):
         super().__init__()
         self.routing = nn.Linear(like.in_features, like.num_experts)
         self.cond_conv = CondConv2d(
-            like.in_features, like.out_features, like.kernel_size, like.stride, like.padding, like.dilation, like.groups,
-            bias=like.cond_conv.bias is not None, num_experts=like.num_experts,
-        )  # fmt: skip
+            like.in_features,
+            like.out_features,
+            like.kernel_size,
+            like.stride,
+            like.padding,
+            like.dilation,
+            like.groups,
+            bias=like.cond_conv.bias is not None,
+            num_experts=like.num_experts,
+        )
         self.load_state_dict(like.state_dict())
 
     def forward(self, x):
@@ -72,7 +83,9 @@ class TimmDynamicConv(nn.Module):
 
 
 class FormulaConv(nn.Module):
-    """Y = Σ αᵢ (X ∗ Wᵢ) read literally: M convolutions, then their weighted sum. `like` lends its weights."""
+    """Y = Σ αᵢ (X ∗ Wᵢ) read literally: M convolutions, then their weighted sum. `like` lends its
+    weights.
+    """
 
     def __init__(self, like: DynamicConv) -> None:
         super().__init__()
@@ -81,7 +94,10 @@ class FormulaConv(nn.Module):
     def forward(self, x):
         layer, alpha = self.like, self.like.alpha(x)
         terms = (
-            a[:, None, None, None] * nn.functional.conv2d(x, w, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+            a[:, None, None, None]
+            * nn.functional.conv2d(
+                x, w, None, layer.stride, layer.padding, layer.dilation, layer.groups
+            )
             for a, w in zip(alpha.unbind(1), layer.weight)
         )
         return sum(terms)
@@ -89,9 +105,27 @@ class FormulaConv(nn.Module):
 
 def contestants(shape: Shape, num_experts: int = 4) -> dict[str, nn.Module]:
     """The layers to compare; the three dynamic ones compute the same output."""
-    layer = DynamicConv(shape.in_features, shape.out_features, shape.kernel_size, shape.stride, num_experts=num_experts)
-    static = nn.Conv2d(shape.in_features, shape.out_features, shape.kernel_size, shape.stride, layer.padding, bias=False)
-    return {"static": static, "dynconv": layer, "timm": TimmDynamicConv(layer), "formula": FormulaConv(layer)}
+    layer = DynamicConv(
+        shape.in_features,
+        shape.out_features,
+        shape.kernel_size,
+        shape.stride,
+        num_experts=num_experts,
+    )
+    static = nn.Conv2d(
+        shape.in_features,
+        shape.out_features,
+        shape.kernel_size,
+        shape.stride,
+        layer.padding,
+        bias=False,
+    )
+    return {
+        "static": static,
+        "dynconv": layer,
+        "timm": TimmDynamicConv(layer),
+        "formula": FormulaConv(layer),
+    }
 
 
 def forward(layer: nn.Module, x: torch.Tensor) -> None:
@@ -108,10 +142,12 @@ def training_step(layer: nn.Module, x: torch.Tensor) -> None:
 
 
 def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) -> dict[str, float]:
-    """Median CPU time of each function over that of the first one in the same repetition: {name: ratio}, the first is 1.
+    """Median CPU time of each function over that of the first one in the same repetition: {name:
+    ratio}, the first is 1.
 
     Args:
-        run: {name: function without arguments}, at least two. They run in turn, in an order that is shuffled in each repetition.
+        run: {name: function without arguments}, at least two. They run in turn, in an order that is
+            shuffled in each repetition.
         repetitions: how often each is timed, after two rounds that only fill caches.
 
     The clock is the CPU time of this process: it does not see what a GPU does.
@@ -120,7 +156,10 @@ def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) 
         ValueError: fewer than two functions, or repetitions below 1.
     """
     if len(run) < 2 or repetitions < 1:
-        raise ValueError(f"expected at least two functions and one repetition, got {list(run)} and repetitions={repetitions}")
+        raise ValueError(
+            f"expected at least two functions and one repetition, got {list(run)} and"
+            f" repetitions={repetitions}"
+        )
     seconds = {name: [] for name in run}
     for repetition in range(repetitions + 2):
         for name in random.sample(list(run), len(run)):
@@ -129,10 +168,15 @@ def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) 
             if repetition >= 2:
                 seconds[name].append(max(time.process_time_ns() - start, 1))
     first = next(iter(seconds.values()))
-    return {name: statistics.median(t / s for t, s in zip(times, first)) for name, times in seconds.items()}
+    return {
+        name: statistics.median(t / s for t, s in zip(times, first))
+        for name, times in seconds.items()
+    }
 
 
-def ratios(shape: Shape, run: Callable = forward, repetitions: int = 15, num_experts: int = 4) -> dict[str, float]:
+def ratios(
+    shape: Shape, run: Callable = forward, repetitions: int = 15, num_experts: int = 4
+) -> dict[str, float]:
     """`relative_times` of the contestants, relative to the static convolution.
 
     Args:
@@ -141,23 +185,31 @@ def ratios(shape: Shape, run: Callable = forward, repetitions: int = 15, num_exp
         repetitions: how often each contestant runs; within a repetition their order is shuffled.
         num_experts: M.
     """
-    layers, x = contestants(shape, num_experts), torch.randn(shape.batch, shape.in_features, shape.size, shape.size)
-    return relative_times({name: functools.partial(run, layer, x) for name, layer in layers.items()}, repetitions)
+    layers, x = (
+        contestants(shape, num_experts),
+        torch.randn(shape.batch, shape.in_features, shape.size, shape.size),
+    )
+    return relative_times(
+        {name: functools.partial(run, layer, x) for name, layer in layers.items()}, repetitions
+    )
 
 
 def peak_memory(function: Callable[[], object], device: str | torch.device = "cpu") -> int:
-    """The most bytes of tensors that torch held at once while function() ran, beyond what was held when it began.
+    """The most bytes of tensors that torch held at once while function() ran, beyond what was held
+    when it began.
 
-    On CPU torch's profiler lists every block that torch takes and gives back, and the peak of their running sum is
-    returned; a block that was there before counts as held until the end, even if function() frees it. On CUDA it is
-    `torch.cuda.max_memory_allocated` less what was allocated at the start.
+    On CPU torch's profiler lists every block that torch takes and gives back, and the peak of their
+    running sum is returned; a block that was there before counts as held until the end, even if
+    function() frees it. On CUDA it is `torch.cuda.max_memory_allocated` less what was allocated at
+    the start.
 
-    Not seen: what libraries take for themselves (scratch of oneDNN, cuDNN's workspace outside torch's allocator), blocks
-    that torch keeps in reserve, Python, the program itself. So it is less than what the operating system shows, but it
-    is the same number in each run.
+    Not seen: what libraries take for themselves (scratch of oneDNN, cuDNN's workspace outside
+    torch's allocator), blocks that torch keeps in reserve, Python, the program itself. So it is
+    less than what the operating system shows, but it is the same number in each run.
 
     Args:
-        function: what to measure, called once without arguments; for a training step `lambda: step(model, x)`.
+        function: what to measure, called once without arguments; for a training step `lambda:
+            step(model, x)`.
         device: where its tensors live, 'cpu' or a CUDA device.
 
     Raises:
@@ -165,7 +217,10 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
         ValueError: another kind of device.
     """
     if not callable(function):
-        raise TypeError(f"function must be callable without arguments, as `lambda: model(x)` is, got {type(function).__name__}")
+        raise TypeError(
+            "function must be callable without arguments, as `lambda: model(x)` is, got"
+            f" {type(function).__name__}"
+        )
     device = torch.device(device)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -176,35 +231,54 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
         return torch.cuda.max_memory_allocated(device) - before
     if device.type != "cpu":
         raise ValueError(f"peak_memory knows 'cpu' and 'cuda', got device {str(device)!r}")
-    os.environ["KINETO_LOG_LEVEL"] = "99"  # or the profiler writes to stderr when it starts and stops, past Python
+    os.environ["KINETO_LOG_LEVEL"] = (
+        "99"  # or the profiler writes to stderr when it starts and stops, past Python
+    )
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         function()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace.json")
         profiler.export_chrome_trace(str(trace))
         events = json.loads(trace.read_bytes())["traceEvents"]
-    blocks = sorted((e for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0), key=lambda e: e["ts"])  # 0: CPU
+    blocks = sorted(
+        (e for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0),
+        key=lambda e: e["ts"],
+    )  # 0: CPU
     return max(itertools.accumulate((e["args"]["Bytes"] for e in blocks), initial=0))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m dynconv.benchmark", description="Times DynamicConv beside its alternatives.")
+    parser = argparse.ArgumentParser(
+        prog="python -m dynconv.benchmark", description="Times DynamicConv beside its alternatives."
+    )
     parser.add_argument("--repetitions", type=int, default=15, help="rounds per row (default 15)")
-    parser.add_argument("--num-experts", type=int, default=4, help="M, kernels per layer (default 4)")
+    parser.add_argument(
+        "--num-experts", type=int, default=4, help="M, kernels per layer (default 4)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads for torch (default 1)")
     options = parser.parse_args()
     if min(options.repetitions, options.num_experts, options.threads) < 1:
         parser.error("--repetitions, --num-experts and --threads must be at least 1")
     torch.set_num_threads(options.threads)
 
-    print(f"time relative to a static convolution (1.00); torch {torch.__version__}, {options.threads} thread(s), M = {options.num_experts}")
+    print(
+        f"time relative to a static convolution (1.00); torch {torch.__version__},"
+        f" {options.threads} thread(s), M = {options.num_experts}"
+    )
     for title, run in (("forward", forward), ("training step", training_step)):
         print(f"\n{title:<30}{'dynconv':>10}{'timm':>10}{'formula':>10}")
         rows = []
         for shape in SHAPES:
             rows.append(ratios(shape, run, options.repetitions, options.num_experts))
-            print(f"{shape!s:<30}" + "".join(f"{rows[-1][name]:>10.2f}" for name in ("dynconv", "timm", "formula")), flush=True)
-        means = {name: statistics.geometric_mean(row[name] for row in rows) for name in ("dynconv", "timm", "formula")}
+            print(
+                f"{shape!s:<30}"
+                + "".join(f"{rows[-1][name]:>10.2f}" for name in ("dynconv", "timm", "formula")),
+                flush=True,
+            )
+        means = {
+            name: statistics.geometric_mean(row[name] for row in rows)
+            for name in ("dynconv", "timm", "formula")
+        }
         print(f"{'geometric mean':<30}" + "".join(f"{value:>10.2f}" for value in means.values()))
 
 

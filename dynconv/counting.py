@@ -1,4 +1,6 @@
-"""What a model costs, counted two ways: by PyTorch's own counter, and as ultralytics would print it."""
+"""What a model costs, counted two ways: by PyTorch's own counter, and as ultralytics would print
+it.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,21 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from .functional import _check_count, _pair
+from .checks import as_pair, check_count
 
 
 class Cost(NamedTuple):
     """The cost of one forward pass for one image. One multiply-add is two FLOPs."""
 
     layers: int  # modules without submodules: what ultralytics calls layers
-    modules: int  # all modules, containers and the network itself too: what older versions of ultralytics called layers
+    # all modules, containers and the network itself too: what older versions of ultralytics called
+    # layers
+    modules: int
     parameters: int
     flops: int  # convolutions and matrix products, by torch.utils.flop_counter.FlopCounterMode
-    printed_gflops: float  # what ultralytics would print after '... parameters,' (0.0: it could not tell)
+    printed_gflops: (
+        float  # what ultralytics would print after '... parameters,' (0.0: it could not tell)
+    )
 
     @property
     def gflops(self) -> float:
@@ -35,13 +41,14 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
         channels: input channels; by default those of the model's first convolution or DynamicConv.
 
     Returns:
-        A `Cost`. `flops` counts what was executed; `printed_gflops` counts what thop, the profiler behind ultralytics,
-        recognises: module types it has a rule for, and matrix products. It has none for a convolution with a computed
-        kernel, so dynamic layers look almost free there.
+        A `Cost`. `flops` counts what was executed; `printed_gflops` counts what thop, the profiler
+        behind ultralytics, recognises: module types it has a rule for, and matrix products. It has
+        none for a convolution with a computed kernel, so dynamic layers look almost free there.
 
     Raises:
         TypeError: model is not a module, or imgsz or channels is not an int.
-        ValueError: imgsz or channels is not positive, or the number of input channels cannot be told from the model.
+        ValueError: imgsz or channels is not positive, or the number of input channels cannot be
+            told from the model.
     """
     # Imported late: they take seconds to import.
     from torch.utils.flop_counter import FlopCounterMode
@@ -50,12 +57,15 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
     if isinstance(model, Model):  # the YOLO object around the network
         model = model.model
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module or an ultralytics YOLO, got {type(model).__name__}")
-    size = _pair("imgsz", imgsz, 1)
+        raise TypeError(
+            f"model must be a torch.nn.Module or an ultralytics YOLO, got {type(model).__name__}"
+        )
+    size = as_pair("imgsz", imgsz, 1)
     channels = _input_channels(model) if channels is None else channels
-    _check_count("channels", channels)
+    check_count("channels", channels)
 
-    # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must not learn from zeros.
+    # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must
+    # not learn from zeros.
     model = copy.deepcopy(model).eval()
     first = next(model.parameters(), torch.empty(0))
     image = torch.zeros(1, channels, *size, device=first.device, dtype=first.dtype)
@@ -75,12 +85,15 @@ def _printed_gflops(model: nn.Module, image: torch.Tensor) -> float:
 
     if isinstance(getattr(model, "stride", None), torch.Tensor):  # a detection model
         return get_flops(model, imgsz=list(image.shape[2:]))
-    # A single layer: ultralytics would take its `stride` for that of a detection model, and stops at the error.
+    # A single layer: ultralytics would take its `stride` for that of a detection model, and stops
+    # at the error.
     return get_flops(_FirstChannels(model, image.shape[1]), imgsz=list(image.shape[2:]))
 
 
 class _FirstChannels(nn.Module):
-    """Presents a layer to ultralytics' get_flops, which reads the input channels off the first parameter's second dimension."""
+    """Presents a layer to ultralytics' get_flops, which reads the input channels off the first
+    parameter's second dimension.
+    """
 
     def __init__(self, layer: nn.Module, channels: int) -> None:
         super().__init__()
@@ -99,4 +112,6 @@ def _input_channels(model: nn.Module) -> int:
             return module.in_features
         if isinstance(module, nn.Conv2d):
             return module.in_channels
-    raise ValueError("cannot tell the number of input channels: the model has no convolution; pass channels=...")
+    raise ValueError(
+        "cannot tell the number of input channels: the model has no convolution; pass channels=..."
+    )

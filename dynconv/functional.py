@@ -1,7 +1,9 @@
-"""The operator: Y = Σ αᵢ (X ∗ Wᵢ), computed as one convolution per sample with the mixed kernel Σ αᵢ Wᵢ.
+"""The operator: Y = Σ αᵢ (X ∗ Wᵢ), computed as one convolution per sample with the mixed kernel Σ
+αᵢ Wᵢ.
 
-Convolution is linear in its kernel, so mixing M kernels and convolving once equals convolving M times and mixing the
-results (CondConv, arXiv 1904.04971, eq. 1 and 2). Mixing first costs one convolution instead of M.
+Convolution is linear in its kernel, so mixing M kernels and convolving once equals convolving M
+times and mixing the results (CondConv, arXiv 1904.04971, eq. 1 and 2). Mixing first costs one
+convolution instead of M.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Pair = int | tuple[int, int]
+from .checks import Pair, as_pair, autocast_is_on, check_count, check_tensor, output_size
 
-# Where the cheapest way to evaluate changes, measured on x86 CPUs (`make bench` measures yours). They choose speed, never results.
-LOOP_MIN_MACS = 33_000_000  # multiply-adds per sample from which a strided training step is faster one sample at a time
+# Where the cheapest way to evaluate changes, measured on x86 CPUs (`make bench` measures yours).
+# They choose speed, never results.
+# multiply-adds per sample from which a strided training step is faster one sample at a time
+LOOP_MIN_MACS = 33_000_000
 
 
 def dynamic_conv2d(
@@ -28,7 +32,8 @@ def dynamic_conv2d(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolve each sample with its own mixture of M kernels: y[b] = Σᵢ alpha[b, i] · (x[b] ∗ weight[i]).
+    """Convolve each sample with its own mixture of M kernels: y[b] = Σᵢ alpha[b, i] · (x[b] ∗
+    weight[i]).
 
     Args:
         x: input, (B, Cin, H, W). B may be 0.
@@ -36,16 +41,20 @@ def dynamic_conv2d(
         alpha: mixing weights, (B, M). They need not be positive or sum to one.
         bias: one bias per expert, (M, Cout), mixed with the same alpha; or None.
         stride, dilation: an int or (vertical, horizontal), in pixels, at least 1.
-        padding: zeros added on each side, an int or (vertical, horizontal) in pixels; or 'valid' (none); or 'same'
-            (output as large as the input, stride 1 only; an odd total puts the extra zero right and below, as in torch).
+        padding: zeros added on each side, an int or (vertical, horizontal) in pixels; or 'valid'
+            (none); or 'same' (output as large as the input, stride 1 only; an odd total puts the
+            extra zero right and below, as in torch).
         groups: channel groups, as in `torch.nn.functional.conv2d`.
 
     Returns:
-        y, (B, Cout, H', W') with H' = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and W' likewise.
+        y, (B, Cout, H', W') with H' = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and
+        W' likewise.
 
     Raises:
-        TypeError: an input is not floating point, dtypes differ (autocast unites all but float64), or an option is not an int.
-        ValueError: a shape or device does not fit; the message names the value and what was expected.
+        TypeError: an input is not floating point, dtypes differ (autocast unites all but float64),
+            or an option is not an int.
+        ValueError: a shape or device does not fit; the message names the value and what was
+            expected.
 
     Source: CondConv (arXiv 1904.04971), Section 3.1; ParameterNet (arXiv 2306.14525), Section 3.2.
 
@@ -56,9 +65,9 @@ def dynamic_conv2d(
         torch.Size([8, 32, 32, 32])
     """
     _check_tensors(x, weight, alpha, bias, groups)
-    stride, dilation = _pair("stride", stride, 1), _pair("dilation", dilation, 1)
+    stride, dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
     x, padding = _resolve_padding(x, padding, weight.shape[3:], stride, dilation)
-    out_size = _output_size(x, weight, stride, padding, dilation)
+    out_size = output_size(x, weight, stride, padding, dilation)
 
     kernels = mix(alpha, weight)  # (B, Cout, Cin / groups, kh, kw)
     biases = None if bias is None else mix(alpha, bias)  # (B, Cout)
@@ -67,126 +76,131 @@ def dynamic_conv2d(
 
 
 def mix(alpha: Tensor, experts: Tensor) -> Tensor:
-    """Σᵢ alpha[b, i] · experts[i] as one matrix product: alpha (B, M), experts (M, ...) -> (B, ...).
+    """Σᵢ alpha[b, i] · experts[i] as one matrix product: alpha (B, M), experts (M, ...) -> (B,
+    ...).
 
-    Under autocast the sum stays in the experts' precision: it is cheap, and rounding it would add to the rounding of
-    the convolution that follows.
+    Under autocast the sum stays in the experts' precision: it is cheap, and rounding it would add
+    to the rounding of the convolution that follows.
     """
-    with torch.autocast(alpha.device.type, enabled=False) if _autocast_is_on(alpha) else nullcontext():
+    with (
+        torch.autocast(alpha.device.type, enabled=False) if autocast_is_on(alpha) else nullcontext()
+    ):
         mixed = alpha.to(experts.dtype) @ experts.flatten(1)
     return mixed.view(alpha.shape[0], *experts.shape[1:])
 
 
-def choose_path(x: Tensor, kernels: Tensor, out_size: tuple[int, int], stride: tuple[int, int], groups: int):
+def choose_path(
+    x: Tensor, kernels: Tensor, out_size: tuple[int, int], stride: tuple[int, int], groups: int
+):
     """The evaluation path expected to be fastest; all paths compute the same y."""
     batch, cout, cin_per_group, kh, kw = kernels.shape
     if batch <= 1:
         return by_single  # one kernel: an ordinary convolution
     if x.device.type != "cpu":
-        return by_groups  # one launch for the whole batch; the rules below were measured on CPUs only
+        return (
+            by_groups  # one launch for the whole batch; the rules below were measured on CPUs only
+        )
     training = torch.is_grad_enabled() and (x.requires_grad or kernels.requires_grad)
     positions = out_size[0] * out_size[1]
     # torch.compile (2.14) fails on the gradient of the two other paths once the image size varies.
     if training and torch.compiler.is_compiling() and _varies(x.shape[2], x.shape[3]):
         return by_matmul
-    # 1×1 kernels, and maps so small that laying out B kernels for a convolution can cost more than convolving.
+    # 1×1 kernels, and maps so small that laying out B kernels for a convolution can cost more than
+    # convolving.
     if groups == 1 and (kh * kw == 1 or positions <= cout // 4):
         return by_matmul
-    # A grouped convolution would first copy a channels-last input (known by its strides, which vmap can tell) into another layout.
+    # A grouped convolution would first copy a channels-last input (known by its strides, which vmap
+    # can tell) into another layout.
     if x.stride(1) == 1:
         return by_sample
-    # The backward pass of a strided grouped convolution is slow; for large maps B separate ones are faster.
+    # The backward pass of a strided grouped convolution is slow; for large maps B separate ones are
+    # faster.
     if training and max(stride) > 1 and positions * cout * cin_per_group * kh * kw > LOOP_MIN_MACS:
         return by_sample
     return by_groups
 
 
 def by_single(x, kernels, biases, stride, padding, dilation, groups):
-    """B = 1: the mixed kernel is the kernel of an ordinary convolution. B = 0: an empty sum, so that gradients are zeros."""
+    """B = 1: the mixed kernel is the kernel of an ordinary convolution. B = 0: an empty sum, so
+    that gradients are zeros.
+    """
 
     def one(mixed):
         if torch.jit.is_tracing():
-            return mixed.squeeze(0)  # the traced graph will refuse a larger batch; with [0] all would get the first kernel
+            return mixed.squeeze(
+                0
+            )  # the traced graph will refuse a larger batch; with [0] all would get the first kernel
         # not squeeze here: with it inductor (2.14) fails at B = 1 once the image size varies
         return mixed[0] if len(mixed) else mixed.sum(0)
 
-    return F.conv2d(x, one(kernels), None if biases is None else one(biases), stride, padding, dilation, groups)
+    return F.conv2d(
+        x, one(kernels), None if biases is None else one(biases), stride, padding, dilation, groups
+    )
 
 
 def by_groups(x, kernels, biases, stride, padding, dilation, groups):
-    """All samples side by side as the channel groups of one convolution: (1, B·Cin, H, W) with B·groups groups."""
-    # unbind, not shape[0]: it makes the batch size a constant for torch.compile, which cannot have a variable `groups`.
+    """All samples side by side as the channel groups of one convolution: (1, B·Cin, H, W) with
+    B·groups groups.
+    """
+    # unbind, not shape[0]: it makes the batch size a constant for torch.compile, which cannot have
+    # a variable `groups`.
     batch = len(kernels.unbind())
     y = F.conv2d(
         x.reshape(1, -1, *x.shape[2:]),
         kernels.reshape(-1, *kernels.shape[2:]),
         None if biases is None else biases.reshape(-1),
-        stride, padding, dilation, batch * groups,
-    )  # fmt: skip
+        stride,
+        padding,
+        dilation,
+        batch * groups,
+    )
     return y.view(batch, -1, *y.shape[2:])
 
 
 def by_sample(x, kernels, biases, stride, padding, dilation, groups):
-    """One convolution per sample. split and unbind, not x[b]: the gradient of an index is a tensor as large as the batch."""
+    """One convolution per sample. split and unbind, not x[b]: the gradient of an index is a tensor
+    as large as the batch.
+    """
     biases = [None] * len(x) if biases is None else biases.unbind()
     pieces = zip(x.split(1), kernels.unbind(), biases)
-    return torch.cat([F.conv2d(xb, kb, bb, stride, padding, dilation, groups) for xb, kb, bb in pieces])
+    return torch.cat(
+        [F.conv2d(xb, kb, bb, stride, padding, dilation, groups) for xb, kb, bb in pieces]
+    )
 
 
 def by_matmul(x, kernels, biases, stride, padding, dilation, groups):
-    """Patches as columns, then one batched matrix product: (B·g, Cout/g, Cin/g·kh·kw) @ (B·g, Cin/g·kh·kw, L)."""
+    """Patches as columns, then one batched matrix product: (B·g, Cout/g, Cin/g·kh·kw) @ (B·g,
+    Cin/g·kh·kw, L).
+    """
     batch, cout, cin_per_group, kh, kw = kernels.shape
     if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):
         columns, height, width = x.flatten(2), *x.shape[2:]
     else:
         columns = F.unfold(x, (kh, kw), dilation, padding, stride)
-        height, width = _output_size(x, kernels, stride, padding, dilation)
+        height, width = output_size(x, kernels, stride, padding, dilation)
     rows = kernels.view(batch * groups, cout // groups, cin_per_group * kh * kw)
     columns = columns.reshape(batch * groups, cin_per_group * kh * kw, height * width)
     y = torch.bmm(rows, columns).view(batch, cout, height, width)
     return y if biases is None else y + biases.to(y.dtype)[:, :, None, None]
 
 
-def _output_size(x, weight, stride, padding, dilation) -> tuple[int, int]:
-    """(H', W'); a ValueError if the kernel does not fit into the padded input even once."""
-    size = [
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(x.shape[2:], weight.shape[3:], stride, padding, dilation)
-    ]
-    if min(size) < 1:
-        raise ValueError(
-            f"the output would be empty: a {tuple(weight.shape[3:])} kernel with dilation {dilation} does not fit into a "
-            f"{tuple(x.shape[2:])} input with padding {padding}; use a larger input, more padding or a smaller kernel"
-        )
-    return size[0], size[1]
-
-
-def _pair(name: str, value: Pair, least: int) -> tuple[int, int]:
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(isinstance(v, int) and not isinstance(v, bool) for v in pair):
-        raise TypeError(f"{name} must be an int or a pair (vertical, horizontal) of ints, got {value!r}")
-    if min(pair) < least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")
-    return pair
-
-
-def _check_count(name: str, value: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-
-
 def _resolve_padding(x, padding, kernel_size, stride, dilation):
-    """Turn any padding into (vertical, horizontal); what no symmetric padding can express is added to x here."""
+    """Turn any padding into (vertical, horizontal); what no symmetric padding can express is added
+    to x here.
+    """
     if not isinstance(padding, str):
-        return x, _pair("padding", padding, 0)
+        return x, as_pair("padding", padding, 0)
     if padding == "valid":
         return x, (0, 0)
     if padding != "same":
-        raise ValueError(f"unknown padding {padding!r}: expected an int, a pair of ints, 'valid' or 'same'")
+        raise ValueError(
+            f"unknown padding {padding!r}: expected an int, a pair of ints, 'valid' or 'same'"
+        )
     if stride != (1, 1):
-        raise ValueError(f"padding='same' needs stride 1, got stride {stride}; give the padding in pixels instead")
+        raise ValueError(
+            f"padding='same' needs stride 1, got stride {stride}; give the padding in pixels"
+            " instead"
+        )
     total = [d * (k - 1) for d, k in zip(dilation, kernel_size)]
     if all(t % 2 == 0 for t in total):
         return x, (total[0] // 2, total[1] // 2)
@@ -194,57 +208,47 @@ def _resolve_padding(x, padding, kernel_size, stride, dilation):
     return F.pad(x, (left, right, top, bottom)), (0, 0)
 
 
-def _autocast_is_on(tensor: Tensor) -> bool:
-    device = tensor.device.type
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)  # the meta device has none
-
-
 def _varies(*sizes: int) -> bool:
     """While torch.compile traces: is any of the sizes not a constant of the graph?"""
-    # Imported late: it takes a second, and torch calls it experimental, so that only those who compile depend on it.
+    # Imported late: it takes a second, and torch calls it experimental, so that only those who
+    # compile depend on it.
     from torch.fx.experimental import symbolic_shapes
 
-    has_static_value = getattr(symbolic_shapes, "has_static_value", None)  # torch 2.4, our oldest, has none
+    has_static_value = getattr(
+        symbolic_shapes, "has_static_value", None
+    )  # torch 2.4, our oldest, has none
     return has_static_value is None or not all(has_static_value(size) for size in sizes)
 
 
-def _check_tensor(name: str, tensor: Tensor, rank: int, form: str, like_name: str, like: Tensor) -> None:
-    """A floating-point tensor of that rank, on the device and of the dtype of `like`."""
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor of shape {form}, got {type(tensor).__name__}")
-    if tensor.dim() != rank:
-        raise ValueError(f"{name} must have {rank} dimensions {form}, got shape {tuple(tensor.shape)}")
-    if not tensor.is_floating_point():
-        raise TypeError(f"{name} must be floating point, got {tensor.dtype}; convert it with .float() first")
-    if tensor.device != like.device:
-        raise ValueError(f"{name} is on {tensor.device} but {like_name} is on {like.device}: move one of them with .to(...)")
-    if tensor.dtype != like.dtype and not _autocast_is_on(like):
-        raise TypeError(f"{name} is {tensor.dtype} but {like_name} is {like.dtype}: convert one of them, or use torch.autocast")
-    if tensor.dtype != like.dtype and torch.float64 in (tensor.dtype, like.dtype):
-        raise TypeError(f"{name} is {tensor.dtype} but {like_name} is {like.dtype}: autocast leaves float64 as it is, convert one of them")
-
-
 def _check_tensors(x, weight, alpha, bias, groups) -> None:
-    _check_tensor("x", x, 4, "(B, Cin, H, W)", "x", x)
-    _check_tensor("weight", weight, 5, "(M, Cout, Cin / groups, kh, kw)", "x", x)
-    _check_tensor("alpha", alpha, 2, "(B, M)", "x", x)
+    check_tensor("x", x, 4, "(B, Cin, H, W)", "x", x)
+    check_tensor("weight", weight, 5, "(M, Cout, Cin / groups, kh, kw)", "x", x)
+    check_tensor("alpha", alpha, 2, "(B, M)", "x", x)
     if bias is not None:
-        _check_tensor("bias", bias, 2, "(M, Cout)", "x", x)
+        check_tensor("bias", bias, 2, "(M, Cout)", "x", x)
 
     experts, cout, cin_per_group, kh, kw = weight.shape
     batch, cin = x.shape[:2]
     if min(experts, cout, cin_per_group, kh, kw) < 1:
-        raise ValueError(f"weight needs at least one expert, channel and kernel element, got shape {tuple(weight.shape)}")
-    _check_count("groups", groups)
+        raise ValueError(
+            "weight needs at least one expert, channel and kernel element, got shape"
+            f" {tuple(weight.shape)}"
+        )
+    check_count("groups", groups)
     if cin % groups or cout % groups:
         raise ValueError(f"groups must divide Cin = {cin} and Cout = {cout}, got {groups}")
     if cin != cin_per_group * groups:
         raise ValueError(
-            f"x has {cin} channels, but weight {tuple(weight.shape)} with groups={groups} expects {cin_per_group * groups}"
+            f"x has {cin} channels, but weight {tuple(weight.shape)} with groups={groups} expects"
+            f" {cin_per_group * groups}"
         )
     if alpha.shape != (batch, experts):
         raise ValueError(
-            f"alpha must hold one weight per sample and expert, shape (B, M) = ({batch}, {experts}), got {tuple(alpha.shape)}"
+            f"alpha must hold one weight per sample and expert, shape (B, M) = ({batch},"
+            f" {experts}), got {tuple(alpha.shape)}"
         )
     if bias is not None and bias.shape != (experts, cout):
-        raise ValueError(f"bias must hold one value per expert and output channel, (M, Cout) = ({experts}, {cout}), got {tuple(bias.shape)}")
+        raise ValueError(
+            f"bias must hold one value per expert and output channel, (M, Cout) = ({experts},"
+            f" {cout}), got {tuple(bias.shape)}"
+        )

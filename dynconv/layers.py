@@ -9,31 +9,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .functional import Pair, _check_count, _check_tensor, _pair, dynamic_conv2d
+from .checks import Pair, as_pair, check_count, check_tensor
+from .functional import dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
 
 
 class DynamicConv(nn.Module):
-    """Convolution whose kernel is mixed anew for each sample: α = sigmoid(Linear(GAP(x))), y = x ∗ Σ αᵢ Wᵢ.
+    """Convolution whose kernel is mixed anew for each sample: α = sigmoid(Linear(GAP(x))), y = x ∗
+    Σ αᵢ Wᵢ.
 
-    The constructor, the defaults and the state_dict are those of the module in the ParameterNet code (arXiv
-    2306.14525, file `parameternet.py`) that YOLO tutorials copy: weights saved there load here, and the reverse.
+    The constructor, the defaults and the state_dict are those of the module in the ParameterNet
+    code (arXiv 2306.14525, file `parameternet.py`) that YOLO tutorials copy: weights saved there
+    load here, and the reverse.
 
     Args:
         in_features: input channels Cin.
         out_features: output channels Cout.
         kernel_size, stride, dilation: an int or (vertical, horizontal), in pixels.
-        padding: '' (default): (stride − 1 + dilation · (kernel_size − 1)) // 2 on each side, which keeps the size at
-            stride 1 for odd kernels; an int or a pair in pixels; 'valid': none; 'same': output of ⌈size / stride⌉ as
-            in TensorFlow. These are timm's four forms.
+        padding: '' (default): (stride − 1 + dilation · (kernel_size − 1)) // 2 on each side, which
+            keeps the size at stride 1 for odd kernels; an int or a pair in pixels; 'valid': none;
+            'same': output of ⌈size / stride⌉ as in TensorFlow. These are timm's four forms.
         groups: channel groups; must divide both channel counts.
         bias: one bias per expert, mixed like the kernels.
         num_experts: M, the number of kernels.
-        routing_activation: 'sigmoid' (the code of CondConv and ParameterNet: each αᵢ lies in 0..1 on its own) or
-            'softmax' (arXiv 1912.03458: the αᵢ compete and sum to one).
-        temperature: divides the logits before the softmax; large values start training near equal weights. It may be
-            changed during training. Sigmoid routing uses 1.
+        routing_activation: 'sigmoid' (the code of CondConv and ParameterNet: each αᵢ lies in 0..1
+            on its own) or 'softmax' (arXiv 1912.03458: the αᵢ compete and sum to one).
+        temperature: divides the logits before the softmax; large values start training near equal
+            weights. It may be changed during training. Sigmoid routing uses 1.
 
     Raises:
         ValueError, TypeError: an argument is out of range; the message names it.
@@ -57,58 +60,108 @@ class DynamicConv(nn.Module):
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in dict(in_features=in_features, out_features=out_features, groups=groups, num_experts=num_experts).items():
-            _check_count(name, value)
+        for name, value in dict(
+            in_features=in_features,
+            out_features=out_features,
+            groups=groups,
+            num_experts=num_experts,
+        ).items():
+            check_count(name, value)
         if in_features % groups or out_features % groups:
-            raise ValueError(f"groups must divide in_features = {in_features} and out_features = {out_features}, got {groups}")
+            raise ValueError(
+                f"groups must divide in_features = {in_features} and out_features = {out_features},"
+                f" got {groups}"
+            )
         if routing_activation not in ROUTING_ACTIVATIONS:
-            raise ValueError(f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got {routing_activation!r}")
+            raise ValueError(
+                f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got"
+                f" {routing_activation!r}"
+            )
         if not isinstance(temperature, (int, float)):
             raise TypeError(f"temperature must be a number, got {temperature!r}")
         if not temperature > 0 or (temperature != 1 and routing_activation == "sigmoid"):
-            raise ValueError(f"temperature must be positive, and 1 for sigmoid routing, got {temperature!r} for {routing_activation}")
+            raise ValueError(
+                f"temperature must be positive, and 1 for sigmoid routing, got {temperature!r} for"
+                f" {routing_activation}"
+            )
 
-        self.in_features, self.out_features, self.groups, self.num_experts = in_features, out_features, groups, num_experts
-        self.kernel_size = _pair("kernel_size", kernel_size, 1)
-        self.stride, self.dilation = _pair("stride", stride, 1), _pair("dilation", dilation, 1)
+        self.in_features, self.out_features, self.groups, self.num_experts = (
+            in_features,
+            out_features,
+            groups,
+            num_experts,
+        )
+        self.kernel_size = as_pair("kernel_size", kernel_size, 1)
+        self.stride, self.dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
         self.padding = self._static_padding(padding)
         self.routing_activation, self.temperature = routing_activation, temperature
 
         self.routing = nn.Linear(in_features, num_experts)
-        self.cond_conv = Experts(num_experts, out_features, in_features // groups, self.kernel_size, bias)
+        self.cond_conv = Experts(
+            num_experts, out_features, in_features // groups, self.kernel_size, bias
+        )
 
     def alpha(self, x: Tensor) -> Tensor:
         """The mixing weights that the router chooses for each sample: (B, Cin, H, W) -> α (B, M)."""
-        _check_tensor("x", x, 4, f"(B, {self.in_features}, H, W)", "the layer", self.cond_conv.weight)
+        check_tensor(
+            "x", x, 4, f"(B, {self.in_features}, H, W)", "the layer", self.cond_conv.weight
+        )
         if x.shape[1] != self.in_features:
-            raise ValueError(f"x must have shape (B, {self.in_features}, H, W), got {tuple(x.shape)}")
+            raise ValueError(
+                f"x must have shape (B, {self.in_features}, H, W), got {tuple(x.shape)}"
+            )
         logits = self.routing(x.mean((2, 3)))
-        return torch.sigmoid(logits) if self.routing_activation == "sigmoid" else torch.softmax(logits / self.temperature, 1)
+        return (
+            torch.sigmoid(logits)
+            if self.routing_activation == "sigmoid"
+            else torch.softmax(logits / self.temperature, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         alpha = self.alpha(x)
         padding = self.padding
         if padding == "same":
             x, padding = self._pad_same(x), 0
-        return dynamic_conv2d(x, self.weight, alpha, self.cond_conv.bias, self.stride, padding, self.dilation, self.groups)
+        return dynamic_conv2d(
+            x,
+            self.weight,
+            alpha,
+            self.cond_conv.bias,
+            self.stride,
+            padding,
+            self.dilation,
+            self.groups,
+        )
 
     @property
     def weight(self) -> Tensor:
         """The expert kernels, (M, Cout, Cin / groups, kh, kw), as a view of the stored parameter."""
-        return self.cond_conv.weight.view(self.num_experts, self.out_features, self.in_features // self.groups, *self.kernel_size)
+        return self.cond_conv.weight.view(
+            self.num_experts, self.out_features, self.in_features // self.groups, *self.kernel_size
+        )
 
     def __setstate__(self, state: dict) -> None:
-        """Called where a whole layer is loaded or copied. One that another version wrote would only fail when it is used."""
-        missing = [name for name in inspect.signature(DynamicConv).parameters if name != "bias" and name not in state]
+        """Called where a whole layer is loaded or copied. One that another version wrote would only
+        fail when it is used.
+        """
+        missing = [
+            name
+            for name in inspect.signature(DynamicConv).parameters
+            if name != "bias" and name not in state
+        ]
         if missing:
             raise TypeError(
-                f"this DynamicConv was saved by another version of dynconv: it has no {', '.join(missing)}. Open the file with that "
-                "version, save model.state_dict(), and load that into a model built by this one"
+                "this DynamicConv was saved by another version of dynconv: it has no"
+                f" {', '.join(missing)}. Open the file with that version, save model.state_dict(),"
+                " and load that into a model built by this one"
             )
         super().__setstate__(state)
 
     def extra_repr(self) -> str:
-        parts = [f"{self.in_features}, {self.out_features}, kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding!r}"]
+        parts = [
+            f"{self.in_features}, {self.out_features}, kernel_size={self.kernel_size},"
+            f" stride={self.stride}, padding={self.padding!r}"
+        ]
         parts += [f"dilation={self.dilation}"] if self.dilation != (1, 1) else []
         parts += [f"groups={self.groups}"] if self.groups > 1 else []
         parts += [f"num_experts={self.num_experts}, routing_activation={self.routing_activation!r}"]
@@ -117,31 +170,48 @@ class DynamicConv(nn.Module):
 
     def _static_padding(self, padding):
         if not isinstance(padding, str):
-            return _pair("padding", padding, 0)
+            return as_pair("padding", padding, 0)
         if padding == "valid":
             return (0, 0)
         if padding == "":
-            return tuple((s - 1 + d * (k - 1)) // 2 for s, d, k in zip(self.stride, self.dilation, self.kernel_size))
+            return tuple(
+                (s - 1 + d * (k - 1)) // 2
+                for s, d, k in zip(self.stride, self.dilation, self.kernel_size)
+            )
         if padding == "same":
             return padding
-        raise ValueError(f"unknown padding {padding!r}: expected '', 'same', 'valid', an int or a pair of ints")
+        raise ValueError(
+            f"unknown padding {padding!r}: expected '', 'same', 'valid', an int or a pair of ints"
+        )
 
     def _pad_same(self, x: Tensor) -> Tensor:
-        """TensorFlow's 'same': the amount depends on the input size, and an odd zero goes right and below."""
+        """TensorFlow's 'same': the amount depends on the input size, and an odd zero goes right and
+        below.
+        """
         pads = []
-        for n, k, s, d in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1]):
+        for n, k, s, d in zip(
+            x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1]
+        ):
             total = max((math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0)
             pads += [total // 2, total - total // 2]
         return F.pad(x, pads)
 
 
 class Experts(nn.Module):
-    """Storage of M kernels, one per row: weight (M, Cout · Cin/groups · kh · kw), bias (M, Cout) or None.
+    """Storage of M kernels, one per row: weight (M, Cout · Cin/groups · kh · kw), bias (M, Cout) or
+    None.
 
     Flat rows are how timm's CondConv2d stores them, which keeps checkpoints interchangeable.
     """
 
-    def __init__(self, num_experts: int, out_channels: int, in_channels_per_group: int, kernel_size: tuple[int, int], bias: bool) -> None:
+    def __init__(
+        self,
+        num_experts: int,
+        out_channels: int,
+        in_channels_per_group: int,
+        kernel_size: tuple[int, int],
+        bias: bool,
+    ) -> None:
         super().__init__()
         self.kernel_shape = (out_channels, in_channels_per_group, *kernel_size)
         self.weight = nn.Parameter(torch.empty(num_experts, math.prod(self.kernel_shape)))
@@ -149,7 +219,9 @@ class Experts(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Each expert starts on its own like the kernel of an `nn.Conv2d`: the fan-in is that of one kernel, not of all M."""
+        """Each expert starts on its own like the kernel of an `nn.Conv2d`: the fan-in is that of
+        one kernel, not of all M.
+        """
         for row in self.weight.detach():
             nn.init.kaiming_uniform_(row.view(self.kernel_shape), a=math.sqrt(5))
         if self.bias is not None:
@@ -157,4 +229,7 @@ class Experts(nn.Module):
             nn.init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
-        return f"{self.weight.shape[0]} kernels of shape {self.kernel_shape}, bias={self.bias is not None}"
+        return (
+            f"{self.weight.shape[0]} kernels of shape {self.kernel_shape},"
+            f" bias={self.bias is not None}"
+        )

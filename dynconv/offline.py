@@ -1,11 +1,13 @@
-"""One switch that keeps ultralytics, and timm's source of weights, from talking to other hosts, and back.
+"""One switch that keeps ultralytics, and timm's source of weights, from talking to other hosts, and
+back.
 
-Left alone, ultralytics asks two DNS servers when it is imported; when it trains, PyPI for a newer version, GitHub for a
-font and on a GPU for weights to check mixed precision with; it sends usage figures to Google Analytics; and a checkpoint
-or an export that needs a package makes it run `pip install`. It reads its switches once, on import.
+Left alone, ultralytics asks two DNS servers when it is imported; when it trains, PyPI for a newer
+version, GitHub for a font and on a GPU for weights to check mixed precision with; it sends usage
+figures to Google Analytics; and a checkpoint or an export that needs a package makes it run `pip
+install`. It reads its switches once, on import.
 
-timm fetches pretrained weights with huggingface_hub, which tries again and again for some 40 seconds where there is no
-network. Its switch can be turned at any time.
+timm fetches pretrained weights with huggingface_hub, which tries again and again for some 40
+seconds where there is no network. Its switch can be turned at any time.
 """
 
 from __future__ import annotations
@@ -15,27 +17,36 @@ import os
 import sys
 
 SWITCHES = {
-    "YOLO_OFFLINE": "true",  # no DNS question on import, no version check, no usage figures (older versions know only 'true')
-    "YOLO_AUTOINSTALL": "false",  # never pip install what a checkpoint names: a stranger may own that name on PyPI
-    "HF_HUB_OFFLINE": "1",  # huggingface_hub: only weights that are on this machine, and no usage figures
+    "YOLO_OFFLINE": (
+        "true"
+    ),  # no DNS question on import, no version check, no usage figures (older versions know only 'true')
+    "YOLO_AUTOINSTALL": (
+        "false"
+    ),  # never pip install what a checkpoint names: a stranger may own that name on PyPI
+    # huggingface_hub: only weights that are on this machine, and no usage figures
+    "HF_HUB_OFFLINE": ("1"),
 }
 _before: dict[str, str | None] = {}  # what `stay_offline` found, for `go_online`
 
 
 def stay_offline() -> None:
-    """Set the switches, for this process and the processes that it starts. Call it before ultralytics is imported.
+    """Set the switches, for this process and the processes that it starts. Call it before
+    ultralytics is imported.
 
-    Calling it again changes nothing. Importing dynconv never does it for you. What is on this machine (images, weights,
-    data sets) goes on working; a download, also of weights asked for by name, is refused with a ConnectionError.
+    Calling it again changes nothing. Importing dynconv never does it for you. What is on this
+    machine (images, weights, data sets) goes on working; a download, also of weights asked for by
+    name, is refused with a ConnectionError.
 
     Raises:
-        RuntimeError: ultralytics was imported already without the switches, and would not see them; nothing is changed.
+        RuntimeError: ultralytics was imported already without the switches, and would not see them;
+            nothing is changed.
     """
     utils = sys.modules.get("ultralytics.utils")
     if utils is not None and (utils.ONLINE or utils.AUTOINSTALL):
         raise RuntimeError(
-            "stay_offline() came too late: ultralytics is imported already and reads its switches only then. Restart the "
-            "kernel (or the script) and call dynconv.offline.stay_offline() before the first import of ultralytics"
+            "stay_offline() came too late: ultralytics is imported already and reads its switches"
+            " only then. Restart the kernel (or the script) and call dynconv.offline.stay_offline()"
+            " before the first import of ultralytics"
         )
     if not _before:
         _before.update({name: os.environ.get(name) for name in SWITCHES})
@@ -46,9 +57,9 @@ def stay_offline() -> None:
 def go_online() -> None:
     """Take back `stay_offline`: the switches get the values that they had before.
 
-    Downloads work again at once. What ultralytics decided when it was imported (no version check, no usage figures, no
-    automatic installation) stays so until the kernel or script is started anew. Without `stay_offline` before, nothing
-    is changed.
+    Downloads work again at once. What ultralytics decided when it was imported (no version check,
+    no usage figures, no automatic installation) stays so until the kernel or script is started
+    anew. Without `stay_offline` before, nothing is changed.
     """
     for name, value in _before.items():
         os.environ.pop(name, None) if value is None else os.environ.update({name: value})
@@ -66,17 +77,21 @@ def _is_on(name: str) -> bool:
 
 
 def _tell_hub() -> None:
-    """Make huggingface_hub obey the environment as it is now: it read it on import, and looks at what it read at each request."""
+    """Make huggingface_hub obey the environment as it is now: it read it on import, and looks at
+    what it read at each request.
+    """
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:
         constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE") or _is_on("TRANSFORMERS_OFFLINE")
 
 
 def guard_downloads() -> None:
-    """Make YOLO_OFFLINE hold for ultralytics' downloads too, which do not look at it. The bridge calls this; idempotent.
+    """Make YOLO_OFFLINE hold for ultralytics' downloads too, which do not look at it. The bridge
+    calls this; idempotent.
 
-    Whether a font can be had from GitHub is answered with no, without asking; a download is refused. Both wrappers look
-    at the variable at each call, and without it do what ultralytics does.
+    Whether a font can be had from GitHub is answered with no, without asking; a download is
+    refused. Both wrappers look at the variable at each call, and without it do what ultralytics
+    does.
     """
     from ultralytics.utils import downloads
 
@@ -92,13 +107,19 @@ def guard_downloads() -> None:
     def guarded_safe_download(url, *arguments, **keywords):
         if is_offline() and is_url(url):
             raise ConnectionError(
-                f"{url} is not on this machine, and YOLO_OFFLINE is set. Give the path of a local file, or call "
-                "dynconv.offline.go_online() first (without stay_offline(): unset the variable)"
+                f"{url} is not on this machine, and YOLO_OFFLINE is set. Give the path of a local"
+                " file, or call dynconv.offline.go_online() first (without stay_offline(): unset"
+                " the variable)"
             )
         return safe_download(url, *arguments, **keywords)
 
     # Some modules of ultralytics have imported the functions by name already.
-    for module in [module for name, module in sys.modules.items() if name.startswith("ultralytics.")]:
-        for name, old, new in (("is_url", is_url, guarded_is_url), ("safe_download", safe_download, guarded_safe_download)):
+    for module in [
+        module for name, module in sys.modules.items() if name.startswith("ultralytics.")
+    ]:
+        for name, old, new in (
+            ("is_url", is_url, guarded_is_url),
+            ("safe_download", safe_download, guarded_safe_download),
+        ):
             if vars(module).get(name) is old:
                 setattr(module, name, new)

@@ -24,7 +24,9 @@ class SiteHandler(http.server.SimpleHTTPRequestHandler):
 
     def translate_path(self, path):
         path = path.partition("?")[0].partition("#")[0]
-        return super().translate_path("/" + path.removeprefix(PREFIX) if path.startswith(PREFIX) else "/no such page")
+        return super().translate_path(
+            "/" + path.removeprefix(PREFIX) if path.startswith(PREFIX) else "/no such page"
+        )
 
     def log_message(self, *args):
         pass
@@ -42,7 +44,8 @@ def site():
         server.shutdown()
 
 
-# Module scope: Playwright keeps an event loop running in this thread, and nbmake needs one of its own for the notebooks.
+# Module scope: Playwright keeps an event loop running in this thread, and nbmake needs one of its
+# own for the notebooks.
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium: the one that `make env` brought, or one that the machine has."""
@@ -51,7 +54,11 @@ def browser():
     own = ROOT / ".venv/browser"
     fonts = {"FONTCONFIG_FILE": str(own / "fonts.conf")}  # adds a font for machines that have none
     nss = {"LD_LIBRARY_PATH": str(own / "lib")}  # for machines without libnss3
-    choices = [(own / "chromium", fonts), (own / "chromium", fonts | nss)] if (own / "chromium").exists() else []
+    choices = (
+        [(own / "chromium", fonts), (own / "chromium", fonts | nss)]
+        if (own / "chromium").exists()
+        else []
+    )
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     choices += [(path, {}) for path in map(shutil.which, names) if path]
     with sync_playwright() as playwright:
@@ -59,11 +66,17 @@ def browser():
             try:
                 # --no-sandbox: the pages are our own, and containers do not allow the sandbox
                 chromium = playwright.chromium.launch(
-                    executable_path=path, args=["--no-sandbox"], env={**os.environ, **extra}, timeout=60_000
+                    executable_path=path,
+                    args=["--no-sandbox"],
+                    env={**os.environ, **extra},
+                    timeout=60_000,
                 )
             except Error:
                 continue
             yield chromium
             chromium.close()
             return
-        pytest.fail("no browser starts here: install one (Debian, Ubuntu: apt install chromium), then `make test`")
+        pytest.fail(
+            "no browser starts here: install one (Debian, Ubuntu: apt install chromium), then `make"
+            " test`"
+        )

@@ -1,4 +1,6 @@
-"""The YOLO blocks against the tutorials' formulation of them, written here on ultralytics' own parts."""
+"""The YOLO blocks against the tutorials' formulation of them, written here on ultralytics' own
+parts.
+"""
 
 import pytest
 import torch
@@ -7,7 +9,9 @@ from ultralytics.nn.modules import C2f, Conv
 from dynconv import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConv
 
 
-@pytest.mark.parametrize("c1, c2, shortcut, added", [(8, 8, True, True), (8, 8, False, False), (8, 16, True, False)])
+@pytest.mark.parametrize(
+    "c1, c2, shortcut, added", [(8, 8, True, True), (8, 8, False, False), (8, 16, True, False)]
+)
 def test_bottleneck_is_conv_then_dynamic_conv_with_residual(c1, c2, shortcut, added):
     block, x = Bottleneck_DynamicConv(c1, c2, shortcut).eval(), torch.randn(2, c1, 9, 7)
     assert isinstance(block.cv1, Conv) and isinstance(block.cv2, DynamicConv)
@@ -17,18 +21,35 @@ def test_bottleneck_is_conv_then_dynamic_conv_with_residual(c1, c2, shortcut, ad
 
 def test_groups_kernel_sizes_and_width_reach_their_layer():
     block = Bottleneck_DynamicConv(8, 16, g=2, k=(1, 3), e=0.25)
-    assert (block.cv1.conv.kernel_size, block.cv1.conv.out_channels, block.cv1.conv.groups) == ((1, 1), 4, 1)
-    assert (block.cv2.kernel_size, block.cv2.in_features, block.cv2.out_features, block.cv2.groups) == ((3, 3), 4, 16, 2)
+    assert (block.cv1.conv.kernel_size, block.cv1.conv.out_channels, block.cv1.conv.groups) == (
+        (1, 1),
+        4,
+        1,
+    )
+    assert (
+        block.cv2.kernel_size,
+        block.cv2.in_features,
+        block.cv2.out_features,
+        block.cv2.groups,
+    ) == ((3, 3), 4, 16, 2)
     c2f = C2f_DynamicConv(8, 16, 2, g=4, e=0.25)
-    assert [(m.cv1.conv.in_channels, m.cv2.in_features, m.cv2.kernel_size, m.cv2.groups) for m in c2f.m] == [(4, 4, (3, 3), 4)] * 2
+    assert [
+        (m.cv1.conv.in_channels, m.cv2.in_features, m.cv2.kernel_size, m.cv2.groups) for m in c2f.m
+    ] == [(4, 4, (3, 3), 4)] * 2
 
 
 def test_c2f_keeps_the_shape_the_keys_and_the_fusion_of_the_original():
-    ours, theirs, x = C2f_DynamicConv(8, 16, 2, True).eval(), C2f(8, 16, 2, True).eval(), torch.randn(2, 8, 9, 7)
+    ours, theirs, x = (
+        C2f_DynamicConv(8, 16, 2, True).eval(),
+        C2f(8, 16, 2, True).eval(),
+        torch.randn(2, 8, 9, 7),
+    )
     assert [type(m) for m in ours.m] == [Bottleneck_DynamicConv] * 2
     assert ours(x).shape == theirs(x).shape == (2, 16, 9, 7)
     torch.testing.assert_close(ours.forward_split(x), ours(x))
-    assert {k for k in ours.state_dict() if not k.startswith("m.")} == {k for k in theirs.state_dict() if not k.startswith("m.")}
+    assert {k for k in ours.state_dict() if not k.startswith("m.")} == {
+        k for k in theirs.state_dict() if not k.startswith("m.")
+    }
     assert "m.0.cv2.cond_conv.weight" in ours.state_dict()
 
 

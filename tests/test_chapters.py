@@ -16,7 +16,9 @@ pytestmark = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.ste
 
 
 def cells(path, kind=None):
-    return [cell for cell in nbformat.read(path, as_version=4).cells if kind in (None, cell.cell_type)]
+    return [
+        cell for cell in nbformat.read(path, as_version=4).cells if kind in (None, cell.cell_type)
+    ]
 
 
 def markdown(path):
@@ -36,13 +38,17 @@ def setup(path):
 
 def test_is_named_by_its_number(path):
     assert re.fullmatch(r"\d\d_[a-z0-9_]+", path.stem)
-    assert len({chapter.stem[:2] for chapter in CHAPTERS}) == len(CHAPTERS), "each number once; sorted by name they stand in order"
+    assert len({chapter.stem[:2] for chapter in CHAPTERS}) == len(CHAPTERS), (
+        "each number once; sorted by name they stand in order"
+    )
     assert markdown(path).startswith(f"# {int(path.stem[:2])}. ")
 
 
 def test_is_committed_without_outputs(path):
     for number, cell in enumerate(cells(path, "code"), 1):
-        assert not cell.outputs and cell.execution_count is None, f"code cell {number} holds an output: `make strip`"
+        assert not cell.outputs and cell.execution_count is None, (
+            f"code cell {number} holds an output: `make strip`"
+        )
 
 
 def test_has_cell_ids(path):
@@ -62,17 +68,27 @@ def test_setup_cell_is_that_of_all_chapters(path):
 
 
 def test_setup_cell_can_run(path):
-    """nbmake never takes its Colab branch, so at least its text is checked: it parses and installs from our address."""
+    """nbmake never takes its Colab branch, so at least its text is checked: it parses and installs
+    from our address.
+    """
     ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", setup(path), flags=re.MULTILINE))
     installs = re.findall(r"git\+([^\s\"'@#]+)", setup(path))
-    assert [url.removesuffix(".git") for url in installs] == [REPOSITORY], f"install from git+{REPOSITORY}, once"
-    assert '"google.colab" in sys.modules' in setup(path), "elsewhere than on Colab the cell must do nothing"
+    assert [url.removesuffix(".git") for url in installs] == [REPOSITORY], (
+        f"install from git+{REPOSITORY}, once"
+    )
+    assert '"google.colab" in sys.modules' in setup(path), (
+        "elsewhere than on Colab the cell must do nothing"
+    )
 
 
 def test_is_plain_markdown(path):
     """Colab and Jupyter show MyST raw; directives and roles belong in book/*.md."""
-    prose = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$", "", markdown(path), flags=re.DOTALL)  # braces in TeX are no roles
-    found = re.search(r"^\s*(:::|```+\{|~~~+\{|\+\+\+|\([\w-]+\)=).*|\{[a-zA-Z][\w:+-]*\}`.*", prose, re.MULTILINE)
+    prose = re.sub(
+        r"\$\$.*?\$\$|\$[^$\n]*\$", "", markdown(path), flags=re.DOTALL
+    )  # braces in TeX are no roles
+    found = re.search(
+        r"^\s*(:::|```+\{|~~~+\{|\+\+\+|\([\w-]+\)=).*|\{[a-zA-Z][\w:+-]*\}`.*", prose, re.MULTILINE
+    )
     assert not found, f"MyST, which Colab shows raw: {found[0]!r}"
 
 
@@ -85,12 +101,14 @@ def test_opens_like_all_chapters(path):
     blocks = [block.strip() for block in re.split(r"\n\s*\n", source.strip())]
     assert re.fullmatch(r"# .+", blocks[0]), "first comes the title"
     promise = re.sub(r"\s+", " ", blocks[1])
-    assert re.fullmatch(r"[^#|*>-].*[.?!]", promise) and len(re.findall(r"[.?!](?= |$)", promise)) == 1, (
-        f"second comes a promise of one sentence, not {promise!r}"
-    )
+    assert (
+        re.fullmatch(r"[^#|*>-].*[.?!]", promise) and len(re.findall(r"[.?!](?= |$)", promise)) == 1
+    ), f"second comes a promise of one sentence, not {promise!r}"
     assert blocks[2] == badges, f"third comes this line:\n{badges}"
     rest = "\n\n".join(blocks[3:])
-    outcomes = re.search(r"^.*[Yy]ou will be able to.*\n+((?:[-*] .+\n?(?:  .+\n?)*)+)", rest, re.MULTILINE)
+    outcomes = re.search(
+        r"^.*[Yy]ou will be able to.*\n+((?:[-*] .+\n?(?:  .+\n?)*)+)", rest, re.MULTILINE
+    )
     assert outcomes, "fourth comes the list 'You will be able to'"
     tail = rest[outcomes.end() :]
     before = re.search(r"[Pp]rerequisites?\b.*\]\(", tail, re.DOTALL)
@@ -112,7 +130,8 @@ def test_claimed_reading_time_is_true(path):
     lines = sum(bool(line.strip()) for line in code(path).splitlines())
     minutes = words / WORDS_PER_MINUTE + lines / CODE_LINES_PER_MINUTE
     assert abs(claimed_minutes(path) - minutes) <= max(0.25 * minutes, 1), (
-        f"{words} words and {lines} lines of code take about {round(minutes)} minutes: write {round(minutes)}"
+        f"{words} words and {lines} lines of code take about {round(minutes)} minutes: write"
+        f" {round(minutes)}"
     )
 
 
@@ -130,9 +149,13 @@ def test_has_exercises_with_their_parts(path):
     for (chapter, exercise), text in zip(names, parts[3::3]):
         text = re.split(r"^#{1,3} ", text, flags=re.MULTILINE)[0]
         where = f"exercise {chapter}.{exercise}"
-        assert re.search(r"^.*[Dd]ifficulty.*\d+ ?min.*$", text, re.MULTILINE), f"{where}: a line with difficulty and minutes"
+        assert re.search(r"^.*[Dd]ifficulty.*\d+ ?min.*$", text, re.MULTILINE), (
+            f"{where}: a line with difficulty and minutes"
+        )
         assert "<details>" in text and "<summary>" in text, f"{where}: a hint in <details>"
-        assert f"](../book/solutions/chapter_{number:02d}.md" in text, f"{where}: a link to its solution"
+        assert f"](../book/solutions/chapter_{number:02d}.md" in text, (
+            f"{where}: a link to its solution"
+        )
 
 
 def test_runs_the_same_code_everywhere(path):
@@ -147,6 +170,15 @@ def test_stands_in_the_table_of_contents_in_its_place(path):
 
 
 def test_the_teachers_page_sums_the_minutes_of_the_exercises(path):
-    minutes = sum(int(found) for found in re.findall(r"^\*Difficulty: .*?(\d+) min", markdown(path), re.MULTILINE))
-    row = re.search(rf"^.*notebooks/{path.name}.*$", (ROOT / "book/teachers.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert row and row[0].split("|")[3].strip() == f"{minutes} min", f"the exercises take {minutes} min: write that in book/teachers.md"
+    minutes = sum(
+        int(found)
+        for found in re.findall(r"^\*Difficulty: .*?(\d+) min", markdown(path), re.MULTILINE)
+    )
+    row = re.search(
+        rf"^.*notebooks/{path.name}.*$",
+        (ROOT / "book/teachers.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert row and row[0].split("|")[3].strip() == f"{minutes} min", (
+        f"the exercises take {minutes} min: write that in book/teachers.md"
+    )

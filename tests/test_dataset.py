@@ -1,4 +1,6 @@
-"""A data set is looked at before a run starts: what is wrong with it is said, with the file, and at once."""
+"""A data set is looked at before a run starts: what is wrong with it is said, with the file, and at
+once.
+"""
 
 import shutil
 import time
@@ -6,8 +8,8 @@ import time
 import pytest
 from life import make_data
 
-from dynconv import scenes
-from dynconv.dataset import DataError, check_dataset
+from dynconv.lab import scenes
+from dynconv.lab.dataset import DataError, check_dataset
 
 
 @pytest.fixture
@@ -36,27 +38,69 @@ BAD = {
     "no mapping": (write(YAML, "- train\n- val\n"), r"data\.yaml: "),
     "torn YAML": (write(YAML, "train: [a\nval"), r"data\.yaml: "),
     "no train": (write(YAML, "val: images/val\nnames: [thing]\n"), "'train:' key missing"),
-    "train empty": (write(YAML, "train:\nval: images/val\nnames: [thing]\n"), "'train:' is empty; expected the folder of the train images"),
-    "no names": (write(YAML, "train: images/train\nval: images/val\n"), "either 'names' or 'nc' are required"),
-    "count and names": (write(YAML, "train: images/train\nval: images/val\nnc: 3\nnames: [thing]\n"), "'names' length 1 and 'nc: 3' must match"),
-    "a gap in the names": (write(YAML, "train: images/train\nval: images/val\nnames: {0: a, 2: b}\n"), "2-class dataset requires class indices 0-1"),
-    "names the wrong way": (write(YAML, "train: images/train\nval: images/val\nnames: {a: 0}\n"), r"data\.yaml: .*'a'"),
-    "train folder missing": (remove("images/train"), "the train images should be in .*images/train, which does not exist"),
+    "train empty": (
+        write(YAML, "train:\nval: images/val\nnames: [thing]\n"),
+        "'train:' is empty; expected the folder of the train images",
+    ),
+    "no names": (
+        write(YAML, "train: images/train\nval: images/val\n"),
+        "either 'names' or 'nc' are required",
+    ),
+    "count and names": (
+        write(YAML, "train: images/train\nval: images/val\nnc: 3\nnames: [thing]\n"),
+        "'names' length 1 and 'nc: 3' must match",
+    ),
+    "a gap in the names": (
+        write(YAML, "train: images/train\nval: images/val\nnames: {0: a, 2: b}\n"),
+        "2-class dataset requires class indices 0-1",
+    ),
+    "names the wrong way": (
+        write(YAML, "train: images/train\nval: images/val\nnames: {a: 0}\n"),
+        r"data\.yaml: .*'a'",
+    ),
+    "train folder missing": (
+        remove("images/train"),
+        "the train images should be in .*images/train, which does not exist",
+    ),
     "val folder missing": (remove("images/val"), "images not found, missing path .*images/val"),
     "no image": (empty, "there is no image in .*images/train, where the train images should be"),
-    "no label": (remove("labels/train"), r"none of the 4 train images has a label; the first should have .*labels/train/0\.txt"),
-    "class too high": (write(LABEL, "1 0.5 0.5 0.4 0.4\n"), r"1 of 4 val images cannot be used: .*[Ll]abel class 1 exceeds dataset class count 1.*2\.png"),
-    "box outside": (write(LABEL, "0 1.5 0.5 0.4 0.4\n"), r"1 of 4 val images cannot be used: .*out of bounds coordinates.*1\.5.*2\.png"),
-    "pixels, not parts": (write(LABEL, "0 32 32 16 16\n"), "1 of 4 val images cannot be used: .*non-normalized"),
+    "no label": (
+        remove("labels/train"),
+        r"none of the 4 train images has a label; the first should have .*labels/train/0\.txt",
+    ),
+    "class too high": (
+        write(LABEL, "1 0.5 0.5 0.4 0.4\n"),
+        (
+            r"1 of 4 val images cannot be used: .*[Ll]abel class 1 exceeds dataset class count"
+            r" 1.*2\.png"
+        ),
+    ),
+    "box outside": (
+        write(LABEL, "0 1.5 0.5 0.4 0.4\n"),
+        r"1 of 4 val images cannot be used: .*out of bounds coordinates.*1\.5.*2\.png",
+    ),
+    "pixels, not parts": (
+        write(LABEL, "0 32 32 16 16\n"),
+        "1 of 4 val images cannot be used: .*non-normalized",
+    ),
     "negative": (write(LABEL, "0 0.5 0.5 -0.4 0.4\n"), r"negative (class )?label.*2\.png"),
     "four columns": (write(LABEL, "0 0.5 0.5 0.4\n"), r"labels require 5 columns.*2\.png"),
-    "no number": (write(LABEL, "thing 0.5 0.5 0.4 0.4\n"), r"could not convert string to float: 'thing'.*2\.png"),
-    "no picture": (write("images/val/2.png", "no picture"), r"1 of 4 val images cannot be used: .*2\.png"),
+    "no number": (
+        write(LABEL, "thing 0.5 0.5 0.4 0.4\n"),
+        r"could not convert string to float: 'thing'.*2\.png",
+    ),
+    "no picture": (
+        write("images/val/2.png", "no picture"),
+        r"1 of 4 val images cannot be used: .*2\.png",
+    ),
     "image of a list missing": (
-        lambda folder: (write("list.txt", "./images/train/0.png\n./images/train/no such.png\n")(folder), write(YAML, "train: list.txt\nval: images/val\nnames: [thing]\n")(folder)),
+        lambda folder: (
+            write("list.txt", "./images/train/0.png\n./images/train/no such.png\n")(folder),
+            write(YAML, "train: list.txt\nval: images/val\nnames: [thing]\n")(folder),
+        ),
         r"1 of 2 train images cannot be used: .*no such\.png",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -68,24 +112,42 @@ def test_what_is_wrong_is_said_at_once(folder, case):
     start = time.monotonic()
     with pytest.raises(DataError, match=f"(?s){message}") as caught:
         check_dataset(folder / "data.yaml")
-    assert time.monotonic() - start < AT_ONCE and str(caught.value).startswith(str(folder / "data.yaml")), "the message begins with the file"
+    assert time.monotonic() - start < AT_ONCE and str(caught.value).startswith(
+        str(folder / "data.yaml")
+    ), "the message begins with the file"
 
 
 def test_many_broken_labels_are_counted_and_the_first_shown(folder):
     for file in (folder / "labels/train").iterdir():
         file.write_text("7 0.5 0.5 0.4 0.4\n")
-    with pytest.raises(DataError, match=r"4 of 4 train images cannot be used: .*\(0\.png\); .*\(1\.png\); .*\(2\.png\); and 1 more$"):
+    with pytest.raises(
+        DataError,
+        match=(
+            r"4 of 4 train images cannot be used: .*\(0\.png\); .*\(1\.png\); .*\(2\.png\); and 1"
+            r" more$"
+        ),
+    ):
         check_dataset(folder / "data.yaml")
 
 
-@pytest.mark.parametrize("name, file", [("coco8", "coco8.zip"), ("coco128.yaml", "coco128.zip"), ("VOC", "VOC")])
-def test_without_a_network_what_must_be_downloaded_is_refused_at_once(monkeypatch, name, file, tmp_path):
+@pytest.mark.parametrize(
+    "name, file", [("coco8", "coco8.zip"), ("coco128.yaml", "coco128.zip"), ("VOC", "VOC")]
+)
+def test_without_a_network_what_must_be_downloaded_is_refused_at_once(
+    monkeypatch, name, file, tmp_path
+):
     from ultralytics.data import utils
 
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     monkeypatch.setattr(utils, "DATASETS_DIR", tmp_path)
     start = time.monotonic()
-    with pytest.raises(ConnectionError, match=rf"the data set {name} is not on this machine and could not be downloaded: .*{file}.*YOLO_OFFLINE is set.*go_online"):
+    with pytest.raises(
+        ConnectionError,
+        match=(
+            rf"the data set {name} is not on this machine and could not be downloaded:"
+            rf" .*{file}.*YOLO_OFFLINE is set.*go_online"
+        ),
+    ):
         check_dataset(name)
     assert time.monotonic() - start < AT_ONCE
     with pytest.raises(DataError, match="^coco9: 'coco9' does not exist"):
@@ -93,16 +155,32 @@ def test_without_a_network_what_must_be_downloaded_is_refused_at_once(monkeypatc
 
 
 def test_images_may_be_listed_in_a_file(folder, monkeypatch):
-    """As in COCO: lines that begin with ./ are meant beside the list. Checked against what ultralytics loads."""
+    """As in COCO: lines that begin with ./ are meant beside the list. Checked against what
+    ultralytics loads.
+    """
     from ultralytics.data.dataset import YOLODataset
 
     (folder / "images/val/2.png").rename(folder / "images/val/two words.png")
     (folder / "labels/val/2.txt").rename(folder / "labels/val/two words.txt")
-    (folder / "val.txt").write_text(f"./images/val/1.png\n{folder}/images/val/two words.png\n./images/val/0.png\n\n", encoding="utf-8-sig")
-    (folder / "data.yaml").write_text("train: [images/train, images/val]\nval: val.txt\nnames: [thing]\n")
+    (folder / "val.txt").write_text(
+        f"./images/val/1.png\n{folder}/images/val/two words.png\n./images/val/0.png\n\n",
+        encoding="utf-8-sig",
+    )
+    (folder / "data.yaml").write_text(
+        "train: [images/train, images/val]\nval: val.txt\nnames: [thing]\n"
+    )
     found = check_dataset(folder / "data.yaml")
-    assert [file.name for file in found.images["val"]] == ["0.png", "1.png", "two words.png"] and len(found.images["train"]) == 8
-    loaded = YOLODataset(img_path=str(folder / "val.txt"), data={"names": {0: "thing"}, "nc": 1, "channels": 3}, imgsz=64, augment=False)
+    assert [file.name for file in found.images["val"]] == [
+        "0.png",
+        "1.png",
+        "two words.png",
+    ] and len(found.images["train"]) == 8
+    loaded = YOLODataset(
+        img_path=str(folder / "val.txt"),
+        data={"names": {0: "thing"}, "nc": 1, "channels": 3},
+        imgsz=64,
+        augment=False,
+    )
     assert [str(file) for file in found.images["val"]] == loaded.im_files
 
 
@@ -117,18 +195,28 @@ def test_the_digest_knows_labels_images_and_names_and_not_the_place(folder, tmp_
     assert digest(moved) == first
     seen = {first}
     for change in (
-        write("data.yaml", "train: images/train\nval: images/val\nnames: [other]\n"), write(LABEL, "0 0.5 0.5 0.4 0.3\n"),
-        lambda place: (place / LABEL).unlink(), lambda place: shutil.copy(place / "images/val/0.png", place / "images/val/9.png"),
-    ):  # fmt: skip
+        write("data.yaml", "train: images/train\nval: images/val\nnames: [other]\n"),
+        write(LABEL, "0 0.5 0.5 0.4 0.3\n"),
+        lambda place: (place / LABEL).unlink(),
+        lambda place: shutil.copy(place / "images/val/0.png", place / "images/val/9.png"),
+    ):
         change(moved)
         seen.add(digest(moved))
     assert len(seen) == 5
     summary = check_dataset(moved / "data.yaml").summary()
-    assert summary == {"name": "data", "classes": ["other"], "images": {"train": 4, "val": 5}, "digest": digest(moved)}
+    assert summary == {
+        "name": "data",
+        "classes": ["other"],
+        "images": {"train": 4, "val": 5},
+        "digest": digest(moved),
+    }
 
 
 def test_scenes_are_a_data_set(tmp_path):
     data = scenes.make(tmp_path, train=4, val=4, size=32, progress=False)
     found = check_dataset(data)
     assert (found.name, found.yaml, found.classes) == (data.folder.name, data.yaml, data.names)
-    assert found.images == {split: tuple(data.images(split)) for split in scenes.SPLITS} and found.digest == check_dataset(str(data.yaml)).digest
+    assert (
+        found.images == {split: tuple(data.images(split)) for split in scenes.SPLITS}
+        and found.digest == check_dataset(str(data.yaml)).digest
+    )

@@ -1,4 +1,6 @@
-"""The four edits as a program: made, taken away byte by byte, refused where they do not fit, and never half-done."""
+"""The four edits as a program: made, taken away byte by byte, refused where they do not fit, and
+never half-done.
+"""
 
 import ast
 import importlib.util
@@ -41,7 +43,9 @@ def tree(tmp_path):
 def whole(tmp_path_factory):
     """A copy that can build models. Tests that use it leave it unpatched."""
     folder = tmp_path_factory.mktemp("whole")
-    shutil.copytree(INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions"))
+    shutil.copytree(
+        INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions")
+    )
     return folder
 
 
@@ -51,39 +55,67 @@ def tasks(tree):
 
 def content(tree):
     """Every file and its bytes, Python's caches aside."""
-    return {path.relative_to(tree): path.read_bytes() for path in tree.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    return {
+        path.relative_to(tree): path.read_bytes()
+        for path in tree.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def command(*arguments, cwd=None):
     """python -m dynconv ...: (exit code, what it printed, what it printed to stderr)."""
     environment = os.environ | {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
     result = subprocess.run(
-        [sys.executable, "-m", "dynconv", *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "dynconv", *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     return result.returncode, result.stdout, result.stderr
 
 
-# --- what the edits are ----------------------------------------------------------------------------------------------
+# --- what the edits are ---------------------------------------------------------------------------
 
 
 def test_the_four_edits_are_what_the_tutorials_say(tree):
     made = edits.apply(tree)
     assert [(edit.number, edit.path) for edit in made] == [
-        (1, "nn/Addmodules/DynamicConv.py"), (2, "nn/Addmodules/__init__.py"), (3, "nn/tasks.py"), (4, "nn/tasks.py"),
-    ]  # fmt: skip
+        (1, "nn/Addmodules/DynamicConv.py"),
+        (2, "nn/Addmodules/__init__.py"),
+        (3, "nn/tasks.py"),
+        (4, "nn/tasks.py"),
+    ]
     assert set(edits.status(tree).values()) == {"there"}
-    added = [line[1:].strip() for edit in made[2:] for line in edit.diff.splitlines()[2:] if line[0] == "+"]
+    added = [
+        line[1:].strip()
+        for edit in made[2:]
+        for line in edit.diff.splitlines()[2:]
+        if line[0] == "+"
+    ]
     removed = [line for edit in made for line in edit.diff.splitlines()[2:] if line[0] == "-"]
     assert removed == [] and added == [
-        "from ultralytics.nn.Addmodules import C2f_DynamicConv, DynamicConv", "DynamicConv,", "C2f_DynamicConv,", "C2f_DynamicConv,",
-    ]  # fmt: skip
-    assert made[0].diff.startswith("--- /dev/null\n+++ b/ultralytics/nn/Addmodules/DynamicConv.py\n")
+        "from ultralytics.nn.Addmodules import C2f_DynamicConv, DynamicConv",
+        "DynamicConv,",
+        "C2f_DynamicConv,",
+        "C2f_DynamicConv,",
+    ]
+    assert made[0].diff.startswith(
+        "--- /dev/null\n+++ b/ultralytics/nn/Addmodules/DynamicConv.py\n"
+    )
 
 
 def test_the_diffs_are_ones_that_git_applies(tree):
     """What the chapter shows is the edit itself, not a picture of it."""
     for edit in edits.plan(tree):
-        subprocess.run(["git", "apply", "--unsafe-paths", f"--directory={tree}", "-"], input=edit.diff, text=True, check=True, cwd=tree)
+        subprocess.run(
+            ["git", "apply", "--unsafe-paths", f"--directory={tree}", "-"],
+            input=edit.diff,
+            text=True,
+            check=True,
+            cwd=tree,
+        )
     assert set(edits.status(tree).values()) == {"there"}
 
 
@@ -97,9 +129,16 @@ def test_only_the_names_are_new_in_the_syntax_tree(tree):
     before = ast.parse(tasks(tree).read_bytes())
     edits.apply(tree)
     after = ast.parse(tasks(tree).read_bytes())
-    after.body = [node for node in after.body if not (isinstance(node, ast.ImportFrom) and "Addmodules" in (node.module or ""))]
+    after.body = [
+        node
+        for node in after.body
+        if not (isinstance(node, ast.ImportFrom) and "Addmodules" in (node.module or ""))
+    ]
     (base,), (repeat,) = edits.find_collections(after)
-    assert [node.id for node in base.elts[:2]] == ["DynamicConv", "C2f_DynamicConv"] and repeat.elts[0].id == "C2f_DynamicConv"
+    assert [node.id for node in base.elts[:2]] == [
+        "DynamicConv",
+        "C2f_DynamicConv",
+    ] and repeat.elts[0].id == "C2f_DynamicConv"
     del base.elts[:2], repeat.elts[:1]
     assert ast.dump(after) == ast.dump(before)
 
@@ -108,7 +147,9 @@ def test_only_the_names_are_new_in_the_syntax_tree(tree):
 def test_undo_gives_the_same_bytes_back(tree, chosen):
     before = content(tree)
     edits.apply(tree, chosen)
-    assert [number for number, word in edits.status(tree).items() if word == "there"] == list(chosen)
+    assert [number for number, word in edits.status(tree).items() if word == "there"] == list(
+        chosen
+    )
     assert edits.undo(tree) == list(chosen)
     assert content(tree) == before and not (tree / "ultralytics/nn/Addmodules").exists()
 
@@ -118,10 +159,14 @@ def test_undo_keeps_what_the_user_changed_elsewhere(tree):
     path = tasks(tree)
     own = b"# my own note\n"
     text = own + path.read_bytes() + b"\nMINE = 1\n"
-    path.write_bytes(text.replace(b"            Classify,\n", b"            Mine,\n            Classify,\n", 1))
+    path.write_bytes(
+        text.replace(b"            Classify,\n", b"            Mine,\n            Classify,\n", 1)
+    )
     edits.undo(tree)
     expected = own + TASKS.read_bytes() + b"\nMINE = 1\n"
-    assert path.read_bytes() == expected.replace(b"            Classify,\n", b"            Mine,\n            Classify,\n", 1)
+    assert path.read_bytes() == expected.replace(
+        b"            Classify,\n", b"            Mine,\n            Classify,\n", 1
+    )
 
 
 def test_undo_leaves_other_files_of_the_folder_and_removes_our_cache(tree):
@@ -136,7 +181,9 @@ def test_undo_leaves_other_files_of_the_folder_and_removes_our_cache(tree):
 
 @pytest.mark.parametrize("form", ["crlf", "one line", "tuple", "no trailing comma", "not ASCII"])
 def test_other_forms_of_the_file(tree, form):
-    """Older versions write the collections inline, on one line or as a tuple; Windows ends lines otherwise."""
+    """Older versions write the collections inline, on one line or as a tuple; Windows ends lines
+    otherwise.
+    """
     path = tasks(tree)
     text = path.read_bytes()
     if form == "crlf":
@@ -145,18 +192,27 @@ def test_other_forms_of_the_file(tree, form):
         text = re.sub(rb",(\n        \}\n    \))", rb"\1", text)
     else:
         left, right = (b"(", b")") if form == "tuple" else (b"{", b"}")
-        before = 'if "äö" and m in '.encode() if form == "not ASCII" else b"if m in "  # positions in a line count bytes
+        before = (
+            'if "äö" and m in '.encode() if form == "not ASCII" else b"if m in "
+        )  # positions in a line count bytes
         for name in (b"base_modules", b"repeat_modules"):
             found = re.search(name + rb" = frozenset\([^{]*\{(.*?)\}\n    \)", text, re.DOTALL)
             names = b" ".join(found[1].split()).rstrip(b",")
-            text = text.replace(found[0], b"", 1).replace(b"if m in " + name + b":", before + left + names + right + b":")
+            text = text.replace(found[0], b"", 1).replace(
+                b"if m in " + name + b":", before + left + names + right + b":"
+            )
     path.write_bytes(text)
     before = content(tree)
     edits.apply(tree)
     (base,), (repeat,) = edits.find_collections(ast.parse(path.read_bytes()))
-    assert [node.id for node in base.elts[:2]] == ["DynamicConv", "C2f_DynamicConv"] and repeat.elts[0].id == "C2f_DynamicConv"
+    assert [node.id for node in base.elts[:2]] == [
+        "DynamicConv",
+        "C2f_DynamicConv",
+    ] and repeat.elts[0].id == "C2f_DynamicConv"
     if form in ("one line", "tuple", "not ASCII"):
-        assert path.read_bytes().count(b"\n") == text.count(b"\n") + 1  # the import; the names stand in the line
+        assert (
+            path.read_bytes().count(b"\n") == text.count(b"\n") + 1
+        )  # the import; the names stand in the line
     if form == "crlf":
         assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
     edits.undo(tree)
@@ -172,16 +228,27 @@ def test_files_get_ordinary_permissions(tree):
     tasks(tree).chmod(0o664)
     edits.apply(tree)
     assert stat.S_IMODE(tasks(tree).stat().st_mode) == 0o664
-    assert (tree / "ultralytics/nn/Addmodules/DynamicConv.py").stat().st_mode & stat.S_IRGRP == tree.joinpath("ultralytics/__init__.py").stat().st_mode & stat.S_IRGRP
-    assert sorted(path.name for path in tasks(tree).parent.iterdir()) == ["Addmodules", "tasks.py"]  # no temporary file stays
+    assert (
+        tree / "ultralytics/nn/Addmodules/DynamicConv.py"
+    ).stat().st_mode & stat.S_IRGRP == tree.joinpath(
+        "ultralytics/__init__.py"
+    ).stat().st_mode & stat.S_IRGRP
+    assert sorted(path.name for path in tasks(tree).parent.iterdir()) == [
+        "Addmodules",
+        "tasks.py",
+    ]  # no temporary file stays
 
 
-# --- refusals: each says what was found and what to do, and changes nothing ------------------------------------------
+# --- refusals: each says what was found and what to do, and changes nothing -----------------------
 
 
 def break_import(tree):
     path = tasks(tree)
-    path.write_bytes(path.read_bytes().replace(b"from ultralytics.nn.modules import (", b"from ultralytics.nn.blocks import ("))
+    path.write_bytes(
+        path.read_bytes().replace(
+            b"from ultralytics.nn.modules import (", b"from ultralytics.nn.blocks import ("
+        )
+    )
 
 
 def rename_block(tree):
@@ -217,47 +284,101 @@ def foreign_folder(tree):
 
 
 def import_by_hand(tree):
-    replace_in(tasks(tree), b"from ultralytics.utils import (", b"from .Addmodules.DynamicConv import *\nfrom ultralytics.utils import (")
+    replace_in(
+        tasks(tree),
+        b"from ultralytics.utils import (",
+        b"from .Addmodules.DynamicConv import *\nfrom ultralytics.utils import (",
+    )
 
 
 def names_by_hand(tree):
-    replace_in(tasks(tree), b"            A2C2f,\n        }", b"            A2C2f,\n            DynamicConv,\n        }")
+    replace_in(
+        tasks(tree),
+        b"            A2C2f,\n        }",
+        b"            A2C2f,\n            DynamicConv,\n        }",
+    )
 
 
 def branch_by_hand(tree):
     edits.apply(tree)
-    replace_in(tasks(tree), b"        elif m is AIFI:", b"        elif m is DynamicConv:\n            c2 = args[0]\n        elif m is AIFI:")
+    replace_in(
+        tasks(tree),
+        b"        elif m is AIFI:",
+        b"        elif m is DynamicConv:\n            c2 = args[0]\n        elif m is AIFI:",
+    )
 
 
 def changed_line(tree):
     edits.apply(tree)
-    replace_in(tasks(tree), b"import C2f_DynamicConv, DynamicConv", b"import C2f_DynamicConv, DynamicConv, CBAM")
+    replace_in(
+        tasks(tree),
+        b"import C2f_DynamicConv, DynamicConv",
+        b"import C2f_DynamicConv, DynamicConv, CBAM",
+    )
 
 
 def changed_module(tree):
     edits.apply(tree)
-    replace_in(tree / "ultralytics/nn/Addmodules/DynamicConv.py", b"num_experts=4", b"num_experts=8")
+    replace_in(
+        tree / "ultralytics/nn/Addmodules/DynamicConv.py", b"num_experts=4", b"num_experts=8"
+    )
 
 
-@pytest.mark.parametrize("prepare, action, error, message", [
-    (lambda tree: shutil.rmtree(tree / "ultralytics/nn"), edits.apply, edits.NotUltralytics, r"has neither nn/tasks.py nor.*Give the folder"),
-    (lambda tree: shutil.rmtree(tree / "ultralytics"), edits.status, edits.NotUltralytics, "has neither"),
-    (break_import, edits.apply, edits.UnsupportedUltralytics, r"tasks.py \(ultralytics 8.*1 functions parse_model and 0 imports.*by hand as chapter 5"),
-    (rename_block, edits.apply, edits.UnsupportedUltralytics, "1 collections of modules with channels and 0 with a repeat count"),
-    (syntax_error, edits.apply, edits.UnsupportedUltralytics, "not valid Python"),
-    (patched, edits.apply, edits.AlreadyPatched, "is patched already.*--undo"),
-    (half, edits.apply, edits.HalfPatched, r"edit 2 .* is there; edit 3 .* is not there.*Take back what is there with `--undo`"),
-    (names_half, edits.apply, edits.HalfPatched, "edit 4 .* is partly there"),
-    (lambda tree: None, edits.undo, edits.NotPatched, "holds none of the four edits"),
-    (foreign_folder, edits.apply, edits.HalfPatched, r"edit 2 .* is changed by hand.*git diff"),
-    (foreign_folder, lambda tree: edits.apply(tree, (3, 4)), edits.HalfPatched, "edit 2 .* is changed by hand"),
-    (import_by_hand, edits.apply, edits.HalfPatched, "edit 3 .* is changed by hand"),
-    (names_by_hand, edits.apply, edits.HalfPatched, "edit 4 .* is changed by hand"),
-    (branch_by_hand, edits.undo, edits.HalfPatched, "edit 4 .* is changed by hand"),
-    (changed_line, edits.undo, edits.HalfPatched, "edit 3 .* is changed by hand"),
-    (changed_module, edits.undo, edits.HalfPatched, "edit 1 .* is changed by hand"),
-    (changed_module, edits.apply, edits.HalfPatched, "edit 1 .* is changed by hand"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "prepare, action, error, message",
+    [
+        (
+            lambda tree: shutil.rmtree(tree / "ultralytics/nn"),
+            edits.apply,
+            edits.NotUltralytics,
+            r"has neither nn/tasks.py nor.*Give the folder",
+        ),
+        (
+            lambda tree: shutil.rmtree(tree / "ultralytics"),
+            edits.status,
+            edits.NotUltralytics,
+            "has neither",
+        ),
+        (
+            break_import,
+            edits.apply,
+            edits.UnsupportedUltralytics,
+            (
+                r"tasks.py \(ultralytics 8.*1 functions parse_model and 0 imports.*by hand as"
+                r" chapter 5"
+            ),
+        ),
+        (
+            rename_block,
+            edits.apply,
+            edits.UnsupportedUltralytics,
+            "1 collections of modules with channels and 0 with a repeat count",
+        ),
+        (syntax_error, edits.apply, edits.UnsupportedUltralytics, "not valid Python"),
+        (patched, edits.apply, edits.AlreadyPatched, "is patched already.*--undo"),
+        (
+            half,
+            edits.apply,
+            edits.HalfPatched,
+            r"edit 2 .* is there; edit 3 .* is not there.*Take back what is there with `--undo`",
+        ),
+        (names_half, edits.apply, edits.HalfPatched, "edit 4 .* is partly there"),
+        (lambda tree: None, edits.undo, edits.NotPatched, "holds none of the four edits"),
+        (foreign_folder, edits.apply, edits.HalfPatched, r"edit 2 .* is changed by hand.*git diff"),
+        (
+            foreign_folder,
+            lambda tree: edits.apply(tree, (3, 4)),
+            edits.HalfPatched,
+            "edit 2 .* is changed by hand",
+        ),
+        (import_by_hand, edits.apply, edits.HalfPatched, "edit 3 .* is changed by hand"),
+        (names_by_hand, edits.apply, edits.HalfPatched, "edit 4 .* is changed by hand"),
+        (branch_by_hand, edits.undo, edits.HalfPatched, "edit 4 .* is changed by hand"),
+        (changed_line, edits.undo, edits.HalfPatched, "edit 3 .* is changed by hand"),
+        (changed_module, edits.undo, edits.HalfPatched, "edit 1 .* is changed by hand"),
+        (changed_module, edits.apply, edits.HalfPatched, "edit 1 .* is changed by hand"),
+    ],
+)
 def test_refuses_by_name_and_leaves_the_tree_as_it_was(tree, prepare, action, error, message):
     prepare(tree)
     before = content(tree)
@@ -273,7 +394,9 @@ def test_undo_of_a_part_is_the_way_out_of_a_half_patched_tree(tree):
     assert edits.undo(tree) == [1, 2, 3, 4] and content(tree) == before
 
 
-@pytest.mark.parametrize("arguments", [dict(edits=(5,)), dict(edits=()), dict(base=("Conv",)), dict(repeat=("Conv",))])
+@pytest.mark.parametrize(
+    "arguments", [dict(edits=(5,)), dict(edits=()), dict(base=("Conv",)), dict(repeat=("Conv",))]
+)
 def test_unknown_arguments_are_named(tree, arguments):
     with pytest.raises(ValueError, match="must be some of"):
         edits.plan(tree, **arguments)
@@ -286,7 +409,9 @@ def test_an_installed_package_needs_force(tree, name):
     (tree / "alias").symlink_to(tree / name / "ultralytics")
     before = content(tree)
     for way in (tree / name, tree / name / "ultralytics", tree / "alias"):
-        with pytest.raises(edits.InSitePackages, match=r"every project of this Python.*Copy the folder.*--force"):
+        with pytest.raises(
+            edits.InSitePackages, match=r"every project of this Python.*Copy the folder.*--force"
+        ):
             edits.apply(way)
     assert content(tree) == before
     edits.apply(tree / name, force=True)
@@ -309,7 +434,10 @@ def test_a_write_that_fails_puts_the_earlier_ones_back(tree, monkeypatch, action
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", failing_replace)
-    with pytest.raises(edits.UnwritableTree, match="cannot be written .Permission denied.*Everything is as it was.*copy"):
+    with pytest.raises(
+        edits.UnwritableTree,
+        match="cannot be written .Permission denied.*Everything is as it was.*copy",
+    ):
         getattr(edits, action)(tree)
     assert content(tree) == before
     assert (tree / "ultralytics/nn/Addmodules").exists() == (action == "undo")
@@ -358,7 +486,7 @@ def test_ctrl_c_between_two_writes_leaves_nothing_behind(tree, monkeypatch):
     assert content(tree) == before
 
 
-# --- the command -----------------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def test_the_command_patches_checks_and_undoes(tree):
@@ -377,7 +505,9 @@ def test_the_command_patches_checks_and_undoes(tree):
 
 
 def test_the_command_works_beside_a_tree_that_no_longer_imports(tree):
-    """In a checkout, Python finds that ultralytics first. Half patched, it cannot be imported; taking the edits away must still work."""
+    """In a checkout, Python finds that ultralytics first. Half patched, it cannot be imported;
+    taking the edits away must still work.
+    """
     edits.apply(tree, (3, 4))
     assert command("patch", ".", "--undo", cwd=tree)[0] == 0
     assert tasks(tree).read_bytes() == TASKS.read_bytes()
@@ -387,19 +517,25 @@ def test_help_says_both_uses(capsys):
     for arguments in ([], ["--help"], ["-h"]):
         assert __main__.main(arguments) == 0
         printed = capsys.readouterr().out
-        assert "python -m dynconv patch DIR" in printed and "python -m dynconv detect train" in printed
+        assert (
+            "python -m dynconv patch DIR" in printed and "python -m dynconv detect train" in printed
+        )
     assert command()[1] == printed
 
 
 def test_other_arguments_are_those_of_the_yolo_command(tmp_path):
     (tmp_path / "yolov10n-mine.yaml").write_text(Path(yaml("yolov10n-dynamicconv-1")).read_text())
-    code, printed, said = command("detect", "train", "model=yolov10n-mine.yaml", "data=nowhere.yaml", cwd=tmp_path)
-    assert code != 0 and "nowhere.yaml" in said and "KeyError" not in said  # the model was built before the data set was looked for
+    code, printed, said = command(
+        "detect", "train", "model=yolov10n-mine.yaml", "data=nowhere.yaml", cwd=tmp_path
+    )
+    assert (
+        code != 0 and "nowhere.yaml" in said and "KeyError" not in said
+    )  # the model was built before the data set was looked for
     code, printed, said = command("version", cwd=tmp_path)
     assert code == 0 and edits.version(INSTALLED) in printed + said
 
 
-# --- the copy at work ------------------------------------------------------------------------------------------------
+# --- the copy at work -----------------------------------------------------------------------------
 
 
 def with_edits(whole, code, chosen=edits.ALL, **names):
@@ -416,8 +552,12 @@ def test_the_copy_builds_what_the_registration_builds(whole):
 
     from dynconv import yolo
 
-    # The outputs of one dynamic row too: in a network that was never trained, boxes hardly depend on it.
-    for name, row, channels in (("yolov10n-dynamicconv-1", 1, 16), ("yolov10n-c2f-dynamicconv", 2, 32)):
+    # The outputs of one dynamic row too: in a network that was never trained, boxes hardly depend
+    # on it.
+    for name, row, channels in (
+        ("yolov10n-dynamicconv-1", 1, 16),
+        ("yolov10n-c2f-dynamicconv", 2, 32),
+    ):
         code = f"""
 import torch
 from ultralytics import YOLO
@@ -429,24 +569,52 @@ with torch.no_grad():
 print(type(model.model[2]).__module__)
 """
         outcome = with_edits(whole, code)
-        assert outcome.error == "" and outcome.output in ("ultralytics.nn.modules.block", "ultralytics.nn.Addmodules.DynamicConv")
+        assert outcome.error == "" and outcome.output in (
+            "ultralytics.nn.modules.block",
+            "ultralytics.nn.Addmodules.DynamicConv",
+        )
         state, x, y, maps, dynamic = torch.load(whole / "pasted.pt")
         ours = yolo.build(name).model.eval()
-        assert {key: value.shape for key, value in ours.state_dict().items()} == {key: value.shape for key, value in state.items()}
+        assert {key: value.shape for key, value in ours.state_dict().items()} == {
+            key: value.shape for key, value in state.items()
+        }
         ours.load_state_dict(state)
         with torch.no_grad():
             torch.testing.assert_close(ours(x)[0], y, rtol=1e-3, atol=1e-3)
             torch.testing.assert_close(ours.model[row](maps), dynamic, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("chosen, names, model, error", [
-    ((2, 3, 4), {}, "yolov10n-dynamicconv-1", "ModuleNotFoundError: No module named 'ultralytics.nn.Addmodules.DynamicConv'"),
-    ((1, 3, 4), {}, "yolov10n-dynamicconv-1", "ImportError: cannot import name 'C2f_DynamicConv' from 'ultralytics.nn.Addmodules'"),
-    ((1, 2, 4), {}, "yolov10n-dynamicconv-1", "NameError: name 'DynamicConv' is not defined"),
-    ((1, 2), {}, "yolov10n-dynamicconv-1", "KeyError: 'DynamicConv'"),
-    ((1, 2, 3), {}, "yolov10n-dynamicconv-1", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x16 and 128x4)"),
-    (edits.ALL, {"repeat": edits.MODULES}, "yolov10n-dynamicconv-1", "RuntimeError: Sizes of tensors must match"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "chosen, names, model, error",
+    [
+        (
+            (2, 3, 4),
+            {},
+            "yolov10n-dynamicconv-1",
+            "ModuleNotFoundError: No module named 'ultralytics.nn.Addmodules.DynamicConv'",
+        ),
+        (
+            (1, 3, 4),
+            {},
+            "yolov10n-dynamicconv-1",
+            "ImportError: cannot import name 'C2f_DynamicConv' from 'ultralytics.nn.Addmodules'",
+        ),
+        ((1, 2, 4), {}, "yolov10n-dynamicconv-1", "NameError: name 'DynamicConv' is not defined"),
+        ((1, 2), {}, "yolov10n-dynamicconv-1", "KeyError: 'DynamicConv'"),
+        (
+            (1, 2, 3),
+            {},
+            "yolov10n-dynamicconv-1",
+            "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x16 and 128x4)",
+        ),
+        (
+            edits.ALL,
+            {"repeat": edits.MODULES},
+            "yolov10n-dynamicconv-1",
+            "RuntimeError: Sizes of tensors must match",
+        ),
+    ],
+)
 def test_what_each_omission_does(whole, chosen, names, model, error):
     outcome = with_edits(whole, BUILD.format(names=[yaml(model)]), chosen, **names)
     assert outcome.error.startswith(error)
@@ -458,6 +626,17 @@ def test_the_silent_omission_is_caught_by_a_count(whole):
 
 
 def test_run_with_imports_that_tree_and_reports_what_failed(whole):
-    assert edits.run_with(whole, "import ultralytics; print(ultralytics.__file__)").output == str(whole / "ultralytics/__init__.py")
-    assert edits.run_with(whole, "print('x'); raise SystemExit(3)") == edits.Outcome("x", "exit code 3")
-    assert edits.run_with(whole, "import ultralytics; print(ultralytics.utils.ONLINE, 'dynconv' in __import__('sys').modules)").output == "False False"
+    assert edits.run_with(whole, "import ultralytics; print(ultralytics.__file__)").output == str(
+        whole / "ultralytics/__init__.py"
+    )
+    assert edits.run_with(whole, "print('x'); raise SystemExit(3)") == edits.Outcome(
+        "x", "exit code 3"
+    )
+    assert (
+        edits.run_with(
+            whole,
+            "import ultralytics; print(ultralytics.utils.ONLINE, 'dynconv' in"
+            " __import__('sys').modules)",
+        ).output
+        == "False False"
+    )

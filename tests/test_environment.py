@@ -55,7 +55,9 @@ def test_interrupted_update_starts_anew(steps, monkeypatch):
     environment.main()
     with monkeypatch.context() as interrupted:
         interrupted.setattr(environment, "digest", lambda: "other")
-        interrupted.setattr(environment, "install_npm_packages", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        interrupted.setattr(
+            environment, "install_npm_packages", lambda: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         with pytest.raises(KeyboardInterrupt):
             environment.main()
     steps.clear()
@@ -74,6 +76,8 @@ def test_moved_folder_starts_anew(steps, monkeypatch):
 
 def test_old_python_is_named_in_one_line(steps, monkeypatch):
     monkeypatch.setattr(environment.sys, "version_info", (3, 9, 2))
-    with pytest.raises(SystemExit, match=r"^env: Python 3\.11 or newer is needed, this is 3\.9\..*$"):
+    with pytest.raises(
+        SystemExit, match=r"^env: Python 3\.11 or newer is needed, this is 3\.9\..*$"
+    ):
         environment.main()
     assert not steps

@@ -5,15 +5,20 @@ import json
 import pytest
 from conftest import ROOT
 
-from dynconv import experiment, presets
+from dynconv.lab import experiment, presets
 
-RECORDED = json.loads((ROOT / "book/data/experiment.json").read_text(encoding="utf-8"))
+RECORDED = json.loads((ROOT / "dynconv/lab/experiment.json").read_text(encoding="utf-8"))
 
 
 def test_the_record_is_complete():
     """In the order in which the module runs, with nothing left out and nothing twice."""
     found = [(one["data"]["name"].split("-")[0], one["seed"], one["model"]) for one in RECORDED]
-    assert found == [(objects, seed, model) for objects in experiment.PARTS for seed in experiment.SEEDS for model in experiment.MODELS]
+    assert found == [
+        (objects, seed, model)
+        for objects in experiment.PARTS
+        for seed in experiment.SEEDS
+        for model in experiment.MODELS
+    ]
 
 
 @pytest.mark.parametrize("objects", experiment.PARTS)

@@ -1,4 +1,6 @@
-"""Export to ONNX and TorchScript at any batch, and the profiler that ultralytics prints GFLOPs with."""
+"""Export to ONNX and TorchScript at any batch, and the profiler that ultralytics prints GFLOPs
+with.
+"""
 
 import copy
 import sys
@@ -13,16 +15,24 @@ import dynconv
 from dynconv import functional, yolo
 
 
-@pytest.mark.parametrize("options", [
-    dict(kernel_size=3), dict(kernel_size=3, stride=2, bias=True), dict(kernel_size=(1, 3), groups=2), dict(kernel_size=1),
-    dict(kernel_size=3, dilation=2, padding="same", bias=True, groups=4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(kernel_size=3),
+        dict(kernel_size=3, stride=2, bias=True),
+        dict(kernel_size=(1, 3), groups=2),
+        dict(kernel_size=1),
+        dict(kernel_size=3, dilation=2, padding="same", bias=True, groups=4),
+    ],
+)
 def test_export_mode_computes_the_same_and_traces_for_any_batch_and_size(options):
     layer, x = dynconv.DynamicConv(8, 12, **options).eval(), torch.randn(2, 8, 10, 11)
     with dynconv.export_mode():
         torch.testing.assert_close(output(layer, x), layer(x))
         traced = torch.jit.trace(layer, x, check_trace=False)
-    sizes = [(1, 8, 10, 11), (5, 8, 10, 11)] + ([] if options.get("padding") == "same" else [(3, 8, 7, 16)])
+    sizes = [(1, 8, 10, 11), (5, 8, 10, 11)] + (
+        [] if options.get("padding") == "same" else [(3, 8, 7, 16)]
+    )
     for size in sizes:
         x = torch.randn(size)
         torch.testing.assert_close(output(traced, x), output(layer, x))
@@ -45,35 +55,48 @@ def exported(format, model, **options):
     return lambda x: torch.from_numpy(session.run(None, {"images": x.numpy()})[0])
 
 
-@pytest.mark.parametrize("format, name, simplify", [
-    ("onnx", "yolov10n-dynamicconv-2-bn-act", {"simplify": True}),
-    ("onnx", "yolov10n-c2f-dynamicconv", {"simplify": False}),
-    ("torchscript", "yolov10n-dynamicconv-1", {}),
-])  # fmt: skip
-def test_an_exported_network_takes_any_batch_and_gives_what_torch_gives(format, name, simplify, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "format, name, simplify",
+    [
+        ("onnx", "yolov10n-dynamicconv-2-bn-act", {"simplify": True}),
+        ("onnx", "yolov10n-c2f-dynamicconv", {"simplify": False}),
+        ("torchscript", "yolov10n-dynamicconv-1", {}),
+    ],
+)
+def test_an_exported_network_takes_any_batch_and_gives_what_torch_gives(
+    format, name, simplify, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     model = yolo.build(name)
     reference = copy.deepcopy(model.model).eval().fuse(verbose=False)
     with dynconv.export_mode():
         run = exported(format, model, dynamic=True, **simplify)
-    for size in [(1, 3, 64, 64), (2, 3, 64, 64), (5, 3, 64, 64)] + [(2, 3, 96, 64)] * (format == "onnx"):
+    for size in [(1, 3, 64, 64), (2, 3, 64, 64), (5, 3, 64, 64)] + [(2, 3, 96, 64)] * (
+        format == "onnx"
+    ):
         x = torch.rand(size)
         torch.testing.assert_close(run(x), output(reference, x), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("format", ["onnx", "torchscript"])
-def test_a_fixed_batch_needs_no_export_mode_and_refuses_another_batch(format, tmp_path, monkeypatch):
+def test_a_fixed_batch_needs_no_export_mode_and_refuses_another_batch(
+    format, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     for batch in (1, 3):
         model = yolo.build("yolov10n-dynamicconv-1")
-        reference, x = copy.deepcopy(model.model).eval().fuse(verbose=False), torch.rand(batch, 3, 64, 64)
+        reference, x = (
+            copy.deepcopy(model.model).eval().fuse(verbose=False),
+            torch.rand(batch, 3, 64, 64),
+        )
         run = exported(format, model, batch=batch)
         torch.testing.assert_close(run(x), output(reference, x), rtol=1e-3, atol=1e-3)
         with pytest.raises(Exception, match="(?i)got: 2|invalid|size|shape|weight"):
             run(torch.rand(2, 3, 64, 64))
 
 
-# --- the profiler -----------------------------------------------------------------------------------------------------
+# --- the profiler ---------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def repaired():
@@ -82,7 +105,9 @@ def repaired():
     undo()
 
 
-@pytest.mark.parametrize("options", [dict(stride=2), dict(groups=2, num_experts=8), dict(kernel_size=1)])
+@pytest.mark.parametrize(
+    "options", [dict(stride=2), dict(groups=2, num_experts=8), dict(kernel_size=1)]
+)
 def test_the_repaired_profiler_counts_all_but_the_mixing(options, repaired):
     layer = dynconv.DynamicConv(8, 16, **{"kernel_size": 3} | options)
     cost = dynconv.cost(layer, imgsz=64)
@@ -90,7 +115,9 @@ def test_the_repaired_profiler_counts_all_but_the_mixing(options, repaired):
 
 
 def test_ultralytics_prints_what_is_true_until_undone():
-    """Beside convolutions thop counts BatchNorm and the like: what must agree is the difference to the stock model."""
+    """Beside convolutions thop counts BatchNorm and the like: what must agree is the difference to
+    the stock model.
+    """
     stock, model = dynconv.cost(YOLO("yolov10n.yaml")), yolo.build("yolov10n-dynamicconv-1-bn-act")
     before = dynconv.cost(model)
     undo = yolo.repair_flops()
@@ -100,8 +127,17 @@ def test_ultralytics_prints_what_is_true_until_undone():
         assert model.info()[3] == pytest.approx(cost.printed_gflops)
     finally:
         undo()
-    mixing = sum(2 * m.weight.numel() for m in model.model.modules() if isinstance(m, dynconv.DynamicConv)) / 1e9
-    assert cost.printed_gflops - stock.printed_gflops == pytest.approx(cost.gflops - stock.gflops - mixing, abs=1e-6)
+    mixing = (
+        sum(
+            2 * m.weight.numel()
+            for m in model.model.modules()
+            if isinstance(m, dynconv.DynamicConv)
+        )
+        / 1e9
+    )
+    assert cost.printed_gflops - stock.printed_gflops == pytest.approx(
+        cost.gflops - stock.gflops - mixing, abs=1e-6
+    )
     assert mixing < 0.001 * cost.gflops and before.printed_gflops < cost.printed_gflops - 0.5
     assert dynconv.cost(model) == before
     undo()

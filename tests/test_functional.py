@@ -1,4 +1,6 @@
-"""dynamic_conv2d against its definition, Σᵢ αᵢ (X ∗ Wᵢ), evaluated in float64 one sample and one expert at a time."""
+"""dynamic_conv2d against its definition, Σᵢ αᵢ (X ∗ Wᵢ), evaluated in float64 one sample and one
+expert at a time.
+"""
 
 import itertools
 import shutil
@@ -13,15 +15,20 @@ TOLERANCE = 1e-10
 
 
 def definition(x, weight, alpha, bias, stride, padding, dilation, groups):
-    """The formula, read literally. For B = 0 the sum over samples is empty and only the shape remains."""
+    """The formula, read literally. For B = 0 the sum over samples is empty and only the shape
+    remains.
+    """
 
     def expert(xb, i):
-        return F.conv2d(xb, weight[i], None if bias is None else bias[i], stride, padding, dilation, groups)
+        return F.conv2d(
+            xb, weight[i], None if bias is None else bias[i], stride, padding, dilation, groups
+        )
 
     if len(x) == 0:
         return expert(x, 0)
     samples = [
-        sum(alpha[b, i] * expert(x[b : b + 1], i) for i in range(len(weight))) for b in range(len(x))
+        sum(alpha[b, i] * expert(x[b : b + 1], i) for i in range(len(weight)))
+        for b in range(len(x))
     ]
     return torch.cat(samples)
 
@@ -30,7 +37,12 @@ def inputs(batch, experts, kernel_size, groups, bias, cin=4, cout=8, size=(11, 9
     """Random float64 leaves that require gradients. H ≠ W, so that swapped axes show."""
     kh, kw = kernel_size
     make = lambda *shape: torch.randn(*shape, dtype=torch.float64, requires_grad=True)  # noqa: E731
-    return make(batch, cin, *size), make(experts, cout, cin // groups, kh, kw), make(batch, experts), make(experts, cout) if bias else None
+    return (
+        make(batch, cin, *size),
+        make(experts, cout, cin // groups, kh, kw),
+        make(batch, experts),
+        make(experts, cout) if bias else None,
+    )
 
 
 def gradients(y, leaves, seed):
@@ -49,11 +61,19 @@ def test_equals_the_definition_in_value_and_gradients(kernel_size, groups, bias)
         case = f"{stride=} {padding=} {dilation=} {experts=} {batch=}"
         y = dynamic_conv2d(x, weight, alpha, b, stride, padding, dilation, groups)
         expected = definition(x, weight, alpha, b, stride, padding, dilation, groups)
-        torch.testing.assert_close(y, expected, rtol=0, atol=TOLERANCE, msg=lambda m: f"{case}: {m}")
+        torch.testing.assert_close(
+            y, expected, rtol=0, atol=TOLERANCE, msg=lambda m: f"{case}: {m}"
+        )
         leaves = [t for t in (x, weight, alpha, b) if t is not None]
-        for name, got, want in zip("x weight alpha bias".split(), gradients(y, leaves, 1), gradients(expected, leaves, 1)):
-            want = torch.zeros_like(got) if want is None else want  # B = 0: the definition never touches alpha
-            torch.testing.assert_close(got, want, rtol=0, atol=TOLERANCE, msg=lambda m: f"{case}, gradient of {name}: {m}")
+        for name, got, want in zip(
+            "x weight alpha bias".split(), gradients(y, leaves, 1), gradients(expected, leaves, 1)
+        ):
+            want = (
+                torch.zeros_like(got) if want is None else want
+            )  # B = 0: the definition never touches alpha
+            torch.testing.assert_close(
+                got, want, rtol=0, atol=TOLERANCE, msg=lambda m: f"{case}, gradient of {name}: {m}"
+            )
 
 
 @pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 3), (4, 3)])
@@ -62,52 +82,92 @@ def test_equals_the_definition_in_value_and_gradients(kernel_size, groups, bias)
 def test_named_padding_is_that_of_torch(padding, dilation, kernel_size):
     x, weight, alpha, _ = inputs(3, 2, kernel_size, 1, False, size=(11, 12))
     expected = definition(x, weight, alpha, None, 1, padding, dilation, 1)
-    torch.testing.assert_close(dynamic_conv2d(x, weight, alpha, padding=padding, dilation=dilation), expected, rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(
+        dynamic_conv2d(x, weight, alpha, padding=padding, dilation=dilation),
+        expected,
+        rtol=0,
+        atol=TOLERANCE,
+    )
 
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("kernel_size, stride, padding, dilation", [
-    ((1, 1), (1, 1), (0, 0), (1, 1)), ((1, 1), (2, 2), (0, 0), (1, 1)), ((3, 3), (1, 1), (1, 1), (1, 1)), ((3, 5), (2, 1), (2, 1), (1, 2)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kernel_size, stride, padding, dilation",
+    [
+        ((1, 1), (1, 1), (0, 0), (1, 1)),
+        ((1, 1), (2, 2), (0, 0), (1, 1)),
+        ((3, 3), (1, 1), (1, 1), (1, 1)),
+        ((3, 5), (2, 1), (2, 1), (1, 2)),
+    ],
+)
 def test_every_path_gives_the_same(kernel_size, stride, padding, dilation, groups, batch, bias):
     x, weight, alpha, b = inputs(batch, 3, kernel_size, groups, bias, size=(12, 14))
     kernels, biases = functional.mix(alpha, weight), functional.mix(alpha, b) if bias else None
     expected = definition(x, weight, alpha, b, stride, padding, dilation, groups)
-    paths = [functional.by_groups, functional.by_sample, functional.by_matmul] + [functional.by_single] * (batch == 1)
+    paths = [functional.by_groups, functional.by_sample, functional.by_matmul] + [
+        functional.by_single
+    ] * (batch == 1)
     for path in paths:
         y = path(x, kernels, biases, stride, padding, dilation, groups)
-        torch.testing.assert_close(y, expected, rtol=0, atol=TOLERANCE, msg=lambda m: f"{path.__name__}: {m}")
+        torch.testing.assert_close(
+            y, expected, rtol=0, atol=TOLERANCE, msg=lambda m: f"{path.__name__}: {m}"
+        )
 
 
-@pytest.mark.parametrize("path, shape, kernel, options", [
-    ("by_single", (1, 16, 20, 20), (32, 16, 3, 3), {}),
-    ("by_single", (0, 16, 20, 20), (32, 16, 3, 3), {}),
-    ("by_matmul", (4, 16, 20, 20), (32, 16, 1, 1), {}),
-    ("by_matmul", (4, 16, 5, 5), (128, 16, 3, 3), {}),
-    ("by_groups", (4, 16, 10, 10), (128, 16, 3, 3), {}),
-    ("by_matmul", (4, 16, 5, 5), (128, 16, 3, 3), {"training": True}),
-    ("by_groups", (4, 16, 20, 20), (32, 16, 3, 3), {}),
-    ("by_groups", (4, 16, 5, 5), (128, 8, 3, 3), {"groups": 2}),
-    ("by_sample", (4, 16, 20, 20), (32, 16, 3, 3), {"channels_last": True}),
-    ("by_sample", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2, "training": True}),
-    ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 1, "training": True}),
-    ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "path, shape, kernel, options",
+    [
+        ("by_single", (1, 16, 20, 20), (32, 16, 3, 3), {}),
+        ("by_single", (0, 16, 20, 20), (32, 16, 3, 3), {}),
+        ("by_matmul", (4, 16, 20, 20), (32, 16, 1, 1), {}),
+        ("by_matmul", (4, 16, 5, 5), (128, 16, 3, 3), {}),
+        ("by_groups", (4, 16, 10, 10), (128, 16, 3, 3), {}),
+        ("by_matmul", (4, 16, 5, 5), (128, 16, 3, 3), {"training": True}),
+        ("by_groups", (4, 16, 20, 20), (32, 16, 3, 3), {}),
+        ("by_groups", (4, 16, 5, 5), (128, 8, 3, 3), {"groups": 2}),
+        ("by_sample", (4, 16, 20, 20), (32, 16, 3, 3), {"channels_last": True}),
+        ("by_sample", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2, "training": True}),
+        ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 1, "training": True}),
+        ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2}),
+    ],
+)
 def test_the_path_is_chosen_by_the_regime(path, shape, kernel, options, monkeypatch):
     """The comments in choose_path say which regime takes which path; this holds them to it."""
     taken = []
     for name in ("by_single", "by_groups", "by_sample", "by_matmul"):
         original = getattr(functional, name)
-        monkeypatch.setattr(functional, name, lambda *a, _name=name, _path=original: (taken.append(_name), _path(*a))[1])
+        monkeypatch.setattr(
+            functional,
+            name,
+            lambda *a, _name=name, _path=original: (taken.append(_name), _path(*a))[1],
+        )
     x, weight, alpha = torch.randn(shape), torch.randn(2, *kernel), torch.rand(shape[0], 2)
     if options.get("channels_last"):
         x = x.to(memory_format=torch.channels_last)
     weight.requires_grad_(options.get("training", False))
-    y = dynamic_conv2d(x, weight, alpha, None, options.get("stride", 1), kernel[2] // 2, 1, options.get("groups", 1))
+    y = dynamic_conv2d(
+        x,
+        weight,
+        alpha,
+        None,
+        options.get("stride", 1),
+        kernel[2] // 2,
+        1,
+        options.get("groups", 1),
+    )
     assert taken == [path]
-    expected = definition(x, weight, alpha, None, options.get("stride", 1), kernel[2] // 2, 1, options.get("groups", 1))
+    expected = definition(
+        x,
+        weight,
+        alpha,
+        None,
+        options.get("stride", 1),
+        kernel[2] // 2,
+        1,
+        options.get("groups", 1),
+    )
     torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -121,11 +181,22 @@ def test_gradients_by_finite_differences_to_second_order():
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("size", [4, 20])
 def test_a_sample_does_not_depend_on_its_neighbours(kernel, size):
-    x, weight, alpha = torch.randn(4, 8, size, size), torch.randn(3, 16, 8, kernel, kernel), torch.rand(4, 3)
+    x, weight, alpha = (
+        torch.randn(4, 8, size, size),
+        torch.randn(3, 16, 8, kernel, kernel),
+        torch.rand(4, 3),
+    )
     y = dynamic_conv2d(x, weight, alpha, padding=kernel // 2)
     order = torch.tensor([2, 0, 3, 1])
-    torch.testing.assert_close(dynamic_conv2d(x[order], weight, alpha[order], padding=kernel // 2), y[order])
-    torch.testing.assert_close(dynamic_conv2d(x[1:2], weight, alpha[1:2], padding=kernel // 2), y[1:2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        dynamic_conv2d(x[order], weight, alpha[order], padding=kernel // 2), y[order]
+    )
+    torch.testing.assert_close(
+        dynamic_conv2d(x[1:2], weight, alpha[1:2], padding=kernel // 2),
+        y[1:2],
+        rtol=1e-4,
+        atol=1e-5,
+    )
     x[0], alpha[3] = float("nan"), float("inf")  # a broken neighbour stays alone
     torch.testing.assert_close(dynamic_conv2d(x, weight, alpha, padding=kernel // 2)[1:3], y[1:3])
 
@@ -133,8 +204,17 @@ def test_a_sample_does_not_depend_on_its_neighbours(kernel, size):
 def test_non_contiguous_and_channels_last_inputs():
     x, weight, alpha, _ = inputs(3, 2, (3, 3), 2, False, cin=4)
     expected = definition(x, weight, alpha, None, 1, 1, 1, 2)
-    for layout in (x.to(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().transpose(2, 3), x.expand(3, -1, -1, -1)):
-        torch.testing.assert_close(dynamic_conv2d(layout, weight, alpha, padding=1, groups=2), expected, rtol=0, atol=TOLERANCE)
+    for layout in (
+        x.to(memory_format=torch.channels_last),
+        x.transpose(2, 3).contiguous().transpose(2, 3),
+        x.expand(3, -1, -1, -1),
+    ):
+        torch.testing.assert_close(
+            dynamic_conv2d(layout, weight, alpha, padding=1, groups=2),
+            expected,
+            rtol=0,
+            atol=TOLERANCE,
+        )
 
 
 def test_a_single_pixel_in_channels_last_strides():
@@ -143,19 +223,30 @@ def test_a_single_pixel_in_channels_last_strides():
     pixel = x.as_strided(x.shape, (4, 1, 4, 4))
     leaves, expected = (x, weight, alpha), definition(x, weight, alpha, None, 3, 1, 1, 2)
     y = dynamic_conv2d(pixel, weight, alpha, None, 3, 1, 1, 2)
-    torch.testing.assert_close((y, *gradients(y, leaves, 1)), (expected, *gradients(expected, leaves, 1)), rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(
+        (y, *gradients(y, leaves, 1)),
+        (expected, *gradients(expected, leaves, 1)),
+        rtol=0,
+        atol=TOLERANCE,
+    )
 
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_autocast(kernel, batch, bias):
-    x, weight, alpha = torch.randn(batch, 8, 12, 12), torch.randn(2, 16, 8, kernel, kernel), torch.rand(batch, 2)
+    x, weight, alpha = (
+        torch.randn(batch, 8, 12, 12),
+        torch.randn(2, 16, 8, kernel, kernel),
+        torch.rand(batch, 2),
+    )
     bias = torch.randn(2, 16) if bias else None
     weight.requires_grad_()
     exact = dynamic_conv2d(x, weight, alpha, bias, padding=kernel // 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        y = dynamic_conv2d(x, weight, alpha.bfloat16(), bias, padding=kernel // 2)  # a router under autocast gives bfloat16
+        y = dynamic_conv2d(
+            x, weight, alpha.bfloat16(), bias, padding=kernel // 2
+        )  # a router under autocast gives bfloat16
     assert y.dtype == torch.bfloat16
     assert (y - exact).norm() / exact.norm() < 0.02
     y.float().sum().backward()
@@ -166,20 +257,31 @@ def test_autocast_leaves_float64_alone():
     x, weight, alpha, bias = inputs(3, 2, (3, 3), 1, True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert dynamic_conv2d(x, weight, alpha, bias).dtype == torch.float64
-        with pytest.raises(TypeError, match=r"weight is torch.float32 but x is torch.float64: autocast leaves float64"):
+        with pytest.raises(
+            TypeError,
+            match=r"weight is torch.float32 but x is torch.float64: autocast leaves float64",
+        ):
             dynamic_conv2d(x, weight.float(), alpha, bias)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_output_has_the_dtype_of_the_input(dtype):
-    x, weight, alpha = torch.randn(2, 4, 8, 8).to(dtype), torch.randn(2, 4, 4, 3, 3).to(dtype), torch.rand(2, 2).to(dtype)
+    x, weight, alpha = (
+        torch.randn(2, 4, 8, 8).to(dtype),
+        torch.randn(2, 4, 4, 3, 3).to(dtype),
+        torch.rand(2, 2).to(dtype),
+    )
     assert dynamic_conv2d(x, weight, alpha).dtype == dtype
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("batch", [0, 1, 3])
 def test_meta_tensors_give_the_shape(batch, kernel):
-    x, weight, alpha = torch.empty(batch, 4, 20, 20), torch.empty(2, 6, 4, kernel, kernel), torch.empty(batch, 2)
+    x, weight, alpha = (
+        torch.empty(batch, 4, 20, 20),
+        torch.empty(2, 6, 4, kernel, kernel),
+        torch.empty(batch, 2),
+    )
     y = dynamic_conv2d(x.to("meta"), weight.to("meta"), alpha.to("meta"), padding=kernel // 2)
     assert y.is_meta and y.shape == (batch, 6, 20, 20)
 
@@ -190,9 +292,17 @@ def test_vmap_and_forward_mode(batch, kernel):
     leaves = tuple(t.detach() for t in inputs(batch, 2, (kernel, kernel), 1, True))
     run = lambda *leaves: dynamic_conv2d(*leaves, padding=kernel // 2)  # noqa: E731
     stacked = [torch.stack([t, 2 * t]) for t in leaves]
-    torch.testing.assert_close(torch.func.vmap(run)(*stacked), torch.stack([run(*leaves), run(*(2 * t for t in leaves))]))
-    y, change = torch.func.jvp(lambda weight: run(leaves[0], weight, *leaves[2:]), (leaves[1],), (torch.ones_like(leaves[1]),))
-    without_bias = dynamic_conv2d(leaves[0], torch.ones_like(leaves[1]), leaves[2], padding=kernel // 2)  # y is linear in the weight
+    torch.testing.assert_close(
+        torch.func.vmap(run)(*stacked), torch.stack([run(*leaves), run(*(2 * t for t in leaves))])
+    )
+    y, change = torch.func.jvp(
+        lambda weight: run(leaves[0], weight, *leaves[2:]),
+        (leaves[1],),
+        (torch.ones_like(leaves[1]),),
+    )
+    without_bias = dynamic_conv2d(
+        leaves[0], torch.ones_like(leaves[1]), leaves[2], padding=kernel // 2
+    )  # y is linear in the weight
     torch.testing.assert_close((y, change), (run(*leaves), without_bias))
 
 
@@ -207,7 +317,9 @@ def test_a_graph_traced_with_one_image_refuses_a_batch():
         traced(x, alpha)
 
 
-COMPILERS = ["aot_eager"] + ["inductor"] * bool(shutil.which("g++"))  # inductor needs a C++ compiler
+COMPILERS = ["aot_eager"] + ["inductor"] * bool(
+    shutil.which("g++")
+)  # inductor needs a C++ compiler
 
 
 @pytest.mark.parametrize("backend", COMPILERS)
@@ -218,44 +330,98 @@ def test_torch_compile_with_changing_batch_and_image_sizes(backend, dynamic):
     weight = torch.randn(2, 6, 4, 3, 3, requires_grad=True)
     for batch, size in [(2, 8), (3, 8), (3, 20), (1, 8)]:
         x, alpha = torch.randn(batch, 4, size, size), torch.rand(batch, 2)
-        y, expected = compiled(x, weight, alpha, padding=1), dynamic_conv2d(x, weight, alpha, padding=1)
+        y, expected = (
+            compiled(x, weight, alpha, padding=1),
+            dynamic_conv2d(x, weight, alpha, padding=1),
+        )
         torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(torch.autograd.grad(y.sum(), weight), torch.autograd.grad(expected.sum(), weight), rtol=1e-4, atol=1e-3)
+        torch.testing.assert_close(
+            torch.autograd.grad(y.sum(), weight),
+            torch.autograd.grad(expected.sum(), weight),
+            rtol=1e-4,
+            atol=1e-3,
+        )
 
 
 GOOD = dict(x=torch.ones(2, 4, 6, 6), weight=torch.ones(3, 8, 4, 3, 3), alpha=torch.ones(2, 3))
 BAD = {
     "x rank": (dict(x=torch.ones(4, 6, 6)), ValueError, r"x must have 4 dimensions.*\(4, 6, 6\)"),
-    "weight rank": (dict(weight=torch.ones(8, 4, 3, 3)), ValueError, r"weight must have 5 dimensions"),
+    "weight rank": (
+        dict(weight=torch.ones(8, 4, 3, 3)),
+        ValueError,
+        r"weight must have 5 dimensions",
+    ),
     "alpha rank": (dict(alpha=torch.ones(3)), ValueError, r"alpha must have 2 dimensions"),
     "bias rank": (dict(bias=torch.ones(8)), ValueError, r"bias must have 2 dimensions"),
-    "not a tensor": (dict(alpha=[[1.0, 2.0, 3.0]]), TypeError, r"alpha must be a torch.Tensor.*got list"),
+    "not a tensor": (
+        dict(alpha=[[1.0, 2.0, 3.0]]),
+        TypeError,
+        r"alpha must be a torch.Tensor.*got list",
+    ),
     "channels": (dict(x=torch.ones(2, 5, 6, 6)), ValueError, r"x has 5 channels.*expects 4"),
-    "alpha batch": (dict(alpha=torch.ones(1, 3)), ValueError, r"shape \(B, M\) = \(2, 3\), got \(1, 3\)"),
+    "alpha batch": (
+        dict(alpha=torch.ones(1, 3)),
+        ValueError,
+        r"shape \(B, M\) = \(2, 3\), got \(1, 3\)",
+    ),
     "alpha experts": (dict(alpha=torch.ones(2, 4)), ValueError, r"= \(2, 3\), got \(2, 4\)"),
-    "bias experts": (dict(bias=torch.ones(2, 8)), ValueError, r"\(M, Cout\) = \(3, 8\), got \(2, 8\)"),
-    "bias channels": (dict(bias=torch.ones(3, 1)), ValueError, r"\(M, Cout\) = \(3, 8\), got \(3, 1\)"),
+    "bias experts": (
+        dict(bias=torch.ones(2, 8)),
+        ValueError,
+        r"\(M, Cout\) = \(3, 8\), got \(2, 8\)",
+    ),
+    "bias channels": (
+        dict(bias=torch.ones(3, 1)),
+        ValueError,
+        r"\(M, Cout\) = \(3, 8\), got \(3, 1\)",
+    ),
     "groups do not divide": (dict(groups=3), ValueError, r"divide Cin = 4 and Cout = 8, got 3"),
     "groups zero": (dict(groups=0), ValueError, r"groups must be at least 1"),
     "groups float": (dict(groups=1.0), TypeError, r"groups must be an int, got 1.0"),
-    "no experts": (dict(weight=torch.ones(0, 8, 4, 3, 3), alpha=torch.ones(2, 0)), ValueError, r"at least one expert"),
-    "integers": (dict(x=torch.ones(2, 4, 6, 6, dtype=torch.uint8)), TypeError, r"x must be floating point, got torch.uint8"),
-    "mixed devices": (dict(alpha=torch.ones(2, 3, device="meta")), ValueError, r"alpha is on meta but x is on cpu: move one of them"),
-    "mixed dtypes": (dict(x=torch.ones(2, 4, 6, 6, dtype=torch.float64)), TypeError, r"weight is torch.float32 but x is torch.float64"),
+    "no experts": (
+        dict(weight=torch.ones(0, 8, 4, 3, 3), alpha=torch.ones(2, 0)),
+        ValueError,
+        r"at least one expert",
+    ),
+    "integers": (
+        dict(x=torch.ones(2, 4, 6, 6, dtype=torch.uint8)),
+        TypeError,
+        r"x must be floating point, got torch.uint8",
+    ),
+    "mixed devices": (
+        dict(alpha=torch.ones(2, 3, device="meta")),
+        ValueError,
+        r"alpha is on meta but x is on cpu: move one of them",
+    ),
+    "mixed dtypes": (
+        dict(x=torch.ones(2, 4, 6, 6, dtype=torch.float64)),
+        TypeError,
+        r"weight is torch.float32 but x is torch.float64",
+    ),
     "empty output": (dict(dilation=3), ValueError, r"output would be empty.*\(3, 3\).*\(6, 6\)"),
-    "empty output in one direction": (dict(x=torch.ones(2, 4, 6, 2)), ValueError, r"output would be empty.*\(6, 2\)"),
+    "empty output in one direction": (
+        dict(x=torch.ones(2, 4, 6, 2)),
+        ValueError,
+        r"output would be empty.*\(6, 2\)",
+    ),
     "padding name": (dict(padding="full"), ValueError, r"unknown padding 'full'"),
     "padding negative": (dict(padding=-1), ValueError, r"padding must be at least 0, got -1"),
     "padding same with stride": (dict(padding="same", stride=2), ValueError, r"needs stride 1"),
     "stride zero": (dict(stride=0), ValueError, r"stride must be at least 1, got 0"),
-    "stride triple": (dict(stride=(1, 1, 1)), TypeError, r"stride must be an int or a pair.*\(1, 1, 1\)"),
+    "stride triple": (
+        dict(stride=(1, 1, 1)),
+        TypeError,
+        r"stride must be an int or a pair.*\(1, 1, 1\)",
+    ),
     "dilation float": (dict(dilation=1.5), TypeError, r"dilation must be an int or a pair.*1.5"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_named_before_any_work(case, monkeypatch):
     change, error, message = BAD[case]
-    monkeypatch.setattr(functional, "mix", lambda *a: pytest.fail("work began before the input was checked"))
+    monkeypatch.setattr(
+        functional, "mix", lambda *a: pytest.fail("work began before the input was checked")
+    )
     with pytest.raises(error, match=message):
         dynamic_conv2d(**{**GOOD, **change})

@@ -1,4 +1,6 @@
-"""DynamicConv against the tutorials' module, built here from timm's CondConv2d, and its own promises."""
+"""DynamicConv against the tutorials' module, built here from timm's CondConv2d, and its own
+promises.
+"""
 
 import io
 
@@ -11,12 +13,27 @@ from dynconv import DynamicConv
 
 
 class TutorialDynamicConv(nn.Module):
-    """The module of ParameterNet's code and of the tutorials: global average pooling, Linear, sigmoid, timm's CondConv2d."""
+    """The module of ParameterNet's code and of the tutorials: global average pooling, Linear,
+    sigmoid, timm's CondConv2d.
+    """
 
-    def __init__(self, cin, cout, kernel_size=1, stride=1, padding="", dilation=1, groups=1, bias=False, num_experts=4):
+    def __init__(
+        self,
+        cin,
+        cout,
+        kernel_size=1,
+        stride=1,
+        padding="",
+        dilation=1,
+        groups=1,
+        bias=False,
+        num_experts=4,
+    ):
         super().__init__()
         self.routing = nn.Linear(cin, num_experts)
-        self.cond_conv = CondConv2d(cin, cout, kernel_size, stride, padding, dilation, groups, bias, num_experts)
+        self.cond_conv = CondConv2d(
+            cin, cout, kernel_size, stride, padding, dilation, groups, bias, num_experts
+        )
 
     def forward(self, x):
         pooled = nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
@@ -24,9 +41,14 @@ class TutorialDynamicConv(nn.Module):
 
 
 @pytest.mark.parametrize("padding", ["", "same", "valid", 1, 2])
-@pytest.mark.parametrize("kernel_size, stride, dilation", [(1, 1, 1), (3, 1, 1), (3, 2, 1), (5, 2, 1), (3, 1, 2), (4, 2, 1), (2, 1, 1)])
+@pytest.mark.parametrize(
+    "kernel_size, stride, dilation",
+    [(1, 1, 1), (3, 1, 1), (3, 2, 1), (5, 2, 1), (3, 1, 2), (4, 2, 1), (2, 1, 1)],
+)
 @pytest.mark.parametrize("groups, bias, num_experts", [(1, False, 4), (2, True, 3)])
-def test_gives_the_output_of_the_tutorials_module_for_its_state_dict(padding, kernel_size, stride, dilation, groups, bias, num_experts):
+def test_gives_the_output_of_the_tutorials_module_for_its_state_dict(
+    padding, kernel_size, stride, dilation, groups, bias, num_experts
+):
     arguments = (4, 6, kernel_size, stride, padding, dilation, groups, bias, num_experts)
     theirs, ours = TutorialDynamicConv(*arguments).double(), DynamicConv(*arguments).double()
     ours.load_state_dict(theirs.state_dict(), strict=True)
@@ -67,10 +89,15 @@ def test_alpha_is_sigmoid_by_default_and_softmax_with_temperature():
 
 
 def test_forward_uses_the_alpha_that_it_reports():
-    layer, x = DynamicConv(3, 5, 3, bias=True).double(), torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    layer, x = (
+        DynamicConv(3, 5, 3, bias=True).double(),
+        torch.randn(4, 3, 8, 8, dtype=torch.float64),
+    )
     alpha = layer.alpha(x)
     terms = [
-        alpha[:, i, None, None, None] * nn.functional.conv2d(x, layer.weight[i], layer.cond_conv.bias[i], padding=1) for i in range(4)
+        alpha[:, i, None, None, None]
+        * nn.functional.conv2d(x, layer.weight[i], layer.cond_conv.bias[i], padding=1)
+        for i in range(4)
     ]
     torch.testing.assert_close(layer(x), sum(terms), rtol=0, atol=1e-10)
 
@@ -86,7 +113,11 @@ def test_one_expert_with_open_gate_is_a_convolution():
 
 def test_every_parameter_gets_a_gradient_and_training_reduces_the_loss():
     torch.manual_seed(0)
-    layer, x, target = DynamicConv(3, 4, 3, 2, bias=True), torch.randn(8, 3, 12, 12), torch.randn(8, 4, 6, 6)
+    layer, x, target = (
+        DynamicConv(3, 4, 3, 2, bias=True),
+        torch.randn(8, 3, 12, 12),
+        torch.randn(8, 4, 6, 6),
+    )
     optimizer, losses = torch.optim.SGD(layer.parameters(), 0.1), []
     for _ in range(20):
         optimizer.zero_grad()
@@ -110,33 +141,67 @@ def test_empty_batch_saving_copying_and_autocast():
         assert layer(x).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("change, error, message", [
-    (dict(num_experts=0), ValueError, "num_experts must be at least 1, got 0"),
-    (dict(num_experts=2.0), TypeError, "num_experts must be an int, got 2.0"),
-    (dict(in_features=0), ValueError, "in_features must be at least 1"),
-    (dict(groups=3), ValueError, "groups must divide in_features = 4 and out_features = 8, got 3"),
-    (dict(padding="full"), ValueError, "unknown padding 'full': expected '', 'same', 'valid'"),
-    (dict(kernel_size=0), ValueError, "kernel_size must be at least 1, got 0"),
-    (dict(stride=(2, 2, 2)), TypeError, "stride must be an int or a pair"),
-    (dict(routing_activation="relu"), ValueError, "routing_activation must be one of .* got 'relu'"),
-    (dict(routing_activation="softmax", temperature=0), ValueError, "temperature must be positive"),
-    (dict(temperature="1"), TypeError, "temperature must be a number, got '1'"),
-    (dict(temperature=2.0), ValueError, "1 for sigmoid routing, got 2.0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        (dict(num_experts=0), ValueError, "num_experts must be at least 1, got 0"),
+        (dict(num_experts=2.0), TypeError, "num_experts must be an int, got 2.0"),
+        (dict(in_features=0), ValueError, "in_features must be at least 1"),
+        (
+            dict(groups=3),
+            ValueError,
+            "groups must divide in_features = 4 and out_features = 8, got 3",
+        ),
+        (dict(padding="full"), ValueError, "unknown padding 'full': expected '', 'same', 'valid'"),
+        (dict(kernel_size=0), ValueError, "kernel_size must be at least 1, got 0"),
+        (dict(stride=(2, 2, 2)), TypeError, "stride must be an int or a pair"),
+        (
+            dict(routing_activation="relu"),
+            ValueError,
+            "routing_activation must be one of .* got 'relu'",
+        ),
+        (
+            dict(routing_activation="softmax", temperature=0),
+            ValueError,
+            "temperature must be positive",
+        ),
+        (dict(temperature="1"), TypeError, "temperature must be a number, got '1'"),
+        (dict(temperature=2.0), ValueError, "1 for sigmoid routing, got 2.0"),
+    ],
+)
 def test_bad_arguments_are_named(change, error, message):
     with pytest.raises(error, match=message):
         DynamicConv(**{**dict(in_features=4, out_features=8, kernel_size=3), **change})
 
 
-@pytest.mark.parametrize("x, error, message", [
-    (torch.ones(2, 5, 8, 8), ValueError, r"\(B, 4, H, W\), got \(2, 5, 8, 8\)"),
-    (torch.ones(4, 8, 8), ValueError, r"x must have 4 dimensions \(B, 4, H, W\), got shape \(4, 8, 8\)"),
-    ([1.0], TypeError, r"x must be a torch.Tensor of shape \(B, 4, H, W\), got list"),
-    (torch.ones(2, 4, 8, 8, dtype=torch.float64), TypeError, "x is torch.float64 but the layer is torch.float32: convert one"),
-    (torch.ones(2, 4, 8, 8, device="meta"), ValueError, r"x is on meta but the layer is on cpu: move one of them"),
-    (torch.ones(2, 4, 8, 8, dtype=torch.long), TypeError, "must be floating point, got torch.int64"),
-    (torch.ones(2, 4, 1, 0), ValueError, "output would be empty"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "x, error, message",
+    [
+        (torch.ones(2, 5, 8, 8), ValueError, r"\(B, 4, H, W\), got \(2, 5, 8, 8\)"),
+        (
+            torch.ones(4, 8, 8),
+            ValueError,
+            r"x must have 4 dimensions \(B, 4, H, W\), got shape \(4, 8, 8\)",
+        ),
+        ([1.0], TypeError, r"x must be a torch.Tensor of shape \(B, 4, H, W\), got list"),
+        (
+            torch.ones(2, 4, 8, 8, dtype=torch.float64),
+            TypeError,
+            "x is torch.float64 but the layer is torch.float32: convert one",
+        ),
+        (
+            torch.ones(2, 4, 8, 8, device="meta"),
+            ValueError,
+            r"x is on meta but the layer is on cpu: move one of them",
+        ),
+        (
+            torch.ones(2, 4, 8, 8, dtype=torch.long),
+            TypeError,
+            "must be floating point, got torch.int64",
+        ),
+        (torch.ones(2, 4, 1, 0), ValueError, "output would be empty"),
+    ],
+)
 def test_bad_inputs_are_named(x, error, message):
     with pytest.raises(error, match=message):
         DynamicConv(4, 8, 3, padding="valid")(x)

@@ -1,4 +1,6 @@
-"""A model's life beyond building it: offline, loaded safely, killed and resumed, on more than one device."""
+"""A model's life beyond building it: offline, loaded safely, killed and resumed, on more than one
+device.
+"""
 
 import os
 import re
@@ -23,29 +25,46 @@ def data(tmp_path_factory):
     return make_data(tmp_path_factory.mktemp("life"))
 
 
-# --- offline ----------------------------------------------------------------------------------------------------------
+# --- offline --------------------------------------------------------------------------------------
 
 # Writes down every question to a name server, every connection and every process that is started.
-SPY = "import sys; seen = []; sys.addaudithook(lambda e, a: e in ('socket.getaddrinfo', 'socket.connect', 'subprocess.Popen') and seen.append((e, str(a[:2])))); "
-TRAIN = f"from ultralytics import YOLO; YOLO({str(yolo.path('yolov10n-dynamicconv-1'))!r}).train(epochs=1, name='run', {TINY}); "
-BARE = {"YOLO_OFFLINE": None, "YOLO_AUTOINSTALL": None}  # the environment of a reader who set nothing
+SPY = (
+    "import sys; seen = []; sys.addaudithook(lambda e, a: e in ('socket.getaddrinfo',"
+    " 'socket.connect', 'subprocess.Popen') and seen.append((e, str(a[:2])))); "
+)
+TRAIN = (
+    "from ultralytics import YOLO;"
+    f" YOLO({str(yolo.path('yolov10n-dynamicconv-1'))!r}).train(epochs=1, name='run', {TINY}); "
+)
+BARE = {
+    "YOLO_OFFLINE": None,
+    "YOLO_AUTOINSTALL": None,
+}  # the environment of a reader who set nothing
 
 
 def test_a_training_run_asks_no_host_for_anything(data, tmp_path):
-    code = SPY + "import dynconv.offline; dynconv.offline.stay_offline(); " + TRAIN + "print([s for s in seen if 'pip' in s[1] or 'socket' in s[0]])"
+    code = (
+        SPY
+        + "import dynconv.offline; dynconv.offline.stay_offline(); "
+        + TRAIN
+        + "print([s for s in seen if 'pip' in s[1] or 'socket' in s[0]])"
+    )
     assert run_python(code, data, **BARE, YOLO_CONFIG_DIR=str(tmp_path)) == "[]"
 
 
 def test_importing_dynconv_switches_nothing(tmp_path):
-    code = "import os, dynconv, dynconv.yolo; print([n for n in ('YOLO_OFFLINE', 'YOLO_AUTOINSTALL') if n in os.environ])"
+    code = (
+        "import os, dynconv, dynconv.yolo; print([n for n in ('YOLO_OFFLINE', 'YOLO_AUTOINSTALL')"
+        " if n in os.environ])"
+    )
     assert run_python(code, tmp_path, **BARE) == "[]"
 
 
 def test_too_late_is_an_error_that_changes_nothing(tmp_path):
     code = (
-        "import os, ultralytics.utils; from dynconv import offline\n"
-        "try: offline.stay_offline()\n"
-        "except RuntimeError as error: print(str(error)[:31], 'Restart' in str(error), 'YOLO_OFFLINE' in os.environ)"
+        "import os, ultralytics.utils; from dynconv import offline\ntry:"
+        " offline.stay_offline()\nexcept RuntimeError as error: print(str(error)[:31], 'Restart' in"
+        " str(error), 'YOLO_OFFLINE' in os.environ)"
     )
     assert run_python(code, tmp_path, **BARE) == "stay_offline() came too late: u True False"
 
@@ -58,23 +77,40 @@ def test_the_set_up_cell_may_run_before_and_after_ultralytics_is_imported_and_ag
     cell = nbformat.read(CHAPTERS[0], as_version=4).cells[1].source
     (tmp_path / "cell.py").write_text(re.sub(r"^(\s*)%.*", r"\1pass", cell, flags=re.MULTILINE))
     run = "exec(open('cell.py').read()); "
-    code = run + "import ultralytics.utils as u; " + run + "offline.go_online(); " + run + "print(offline.is_offline(), u.ONLINE, u.AUTOINSTALL)"
+    code = (
+        run
+        + "import ultralytics.utils as u; "
+        + run
+        + "offline.go_online(); "
+        + run
+        + "print(offline.is_offline(), u.ONLINE, u.AUTOINSTALL)"
+    )
     assert run_python(code, tmp_path, **BARE) == "True False False"
 
 
 def test_chapters_go_offline_in_the_set_up_cell_and_nowhere_else():
     for path in CHAPTERS:
-        cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-        assert ["stay_offline()" in source for source in cells] == [True] + [False] * (len(cells) - 1), path.name
+        cells = [
+            cell.source
+            for cell in nbformat.read(path, as_version=4).cells
+            if cell.cell_type == "code"
+        ]
+        assert ["stay_offline()" in source for source in cells] == [True] + [False] * (
+            len(cells) - 1
+        ), path.name
 
 
 def test_online_again_as_before(monkeypatch):
     monkeypatch.setenv("YOLO_OFFLINE", "1")
     monkeypatch.delenv("YOLO_AUTOINSTALL", raising=False)
-    monkeypatch.delitem(sys.modules, "ultralytics.utils", raising=False)  # as if ultralytics were not imported
+    monkeypatch.delitem(
+        sys.modules, "ultralytics.utils", raising=False
+    )  # as if ultralytics were not imported
     offline.stay_offline()
     offline.stay_offline()
-    assert {name: os.environ[name] for name in offline.SWITCHES} == offline.SWITCHES and offline.is_offline()
+    assert {
+        name: os.environ[name] for name in offline.SWITCHES
+    } == offline.SWITCHES and offline.is_offline()
     offline.go_online()
     assert os.environ["YOLO_OFFLINE"] == "1" and "YOLO_AUTOINSTALL" not in os.environ
     os.environ["YOLO_OFFLINE"] = "false"
@@ -87,7 +123,9 @@ def test_a_download_is_refused_with_the_remedy_and_only_while_offline(monkeypatc
     from ultralytics.utils import downloads
 
     asked = []
-    monkeypatch.setattr("requests.head", lambda url, **_: asked.append(url) or type("Answer", (), {"ok": True}))
+    monkeypatch.setattr(
+        "requests.head", lambda url, **_: asked.append(url) or type("Answer", (), {"ok": True})
+    )
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     assert utils.safe_download is downloads.safe_download
     with pytest.raises(ConnectionError, match=r"yolov10n.pt is not on this machine.*go_online\(\)"):
@@ -97,10 +135,12 @@ def test_a_download_is_refused_with_the_remedy_and_only_while_offline(monkeypatc
     (tmp_path / "here.txt").write_text("local")
     assert downloads.safe_download(tmp_path / "here.txt") == tmp_path / "here.txt"
     monkeypatch.setenv("YOLO_OFFLINE", "false")
-    assert downloads.is_url("https://example.org/Arial.ttf", check=True) and asked == ["https://example.org/Arial.ttf"]
+    assert downloads.is_url("https://example.org/Arial.ttf", check=True) and asked == [
+        "https://example.org/Arial.ttf"
+    ]
 
 
-# --- safe loading -----------------------------------------------------------------------------------------------------
+# --- safe loading ---------------------------------------------------------------------------------
 
 # All five classes of the package in one network: a row of each.
 EVERY_CLASS = """
@@ -112,19 +152,31 @@ yaml.safe_dump(d, open('yolov10n-every.yaml', 'w'), sort_keys=False)
 
 
 def test_with_safe_load_a_run_trains_to_its_end_and_reloads_once_the_layers_are_allowed(data):
-    code = EVERY_CLASS + (
-        "yolo.allow_safe_load(); m = YOLO('yolov10n-every.yaml'); "
+    code = (
+        EVERY_CLASS + "yolo.allow_safe_load(); m = YOLO('yolov10n-every.yaml'); "
         f"r = m.train(epochs=1, name='safe', {TINY}); print(r.save_dir)"
     )
     folder = run_python(code, data, ULTRALYTICS_SAFE_LOAD="1")
-    load = f"from ultralytics import YOLO; m = YOLO('{folder}/weights/best.pt'); print(type(m.model.model[3]).__name__)"
-    assert run_python("from dynconv import yolo; yolo.allow_safe_load(); " + load, data, ULTRALYTICS_SAFE_LOAD="1") == "DynamicConvBNAct"
+    load = (
+        f"from ultralytics import YOLO; m = YOLO('{folder}/weights/best.pt');"
+        " print(type(m.model.model[3]).__name__)"
+    )
+    assert (
+        run_python(
+            "from dynconv import yolo; yolo.allow_safe_load(); " + load,
+            data,
+            ULTRALYTICS_SAFE_LOAD="1",
+        )
+        == "DynamicConvBNAct"
+    )
     refused = (
         "from ultralytics import YOLO; import dynconv.yolo\n"
         f"try: YOLO('{folder}/weights/best.pt')\n"
         "except TypeError as error: print('outside the supported' in str(error))"
     )
-    assert run_python(refused, data, ULTRALYTICS_SAFE_LOAD="1") == "True", "importing dynconv allows nothing"
+    assert run_python(refused, data, ULTRALYTICS_SAFE_LOAD="1") == "True", (
+        "importing dynconv allows nothing"
+    )
 
 
 def test_classes_of_the_reader_can_be_allowed_too(monkeypatch):
@@ -138,7 +190,7 @@ def test_classes_of_the_reader_can_be_allowed_too(monkeypatch):
     assert not allowed
 
 
-# --- from another version ----------------------------------------------------------------------------------------------
+# --- from another version -------------------------------------------------------------------------
 
 
 def test_a_layer_that_another_version_saved_says_so_when_the_file_is_opened(tmp_path):
@@ -146,46 +198,63 @@ def test_a_layer_that_another_version_saved_says_so_when_the_file_is_opened(tmp_
     network = yolo.build("yolov10n-dynamicconv-1").model
     del network.model[3].routing_activation
     torch.save({"model": network}, tmp_path / "old.pt")
-    with pytest.raises(TypeError, match=r"saved by another version of dynconv: it has no routing_activation\. .* save model.state_dict\(\)"):
+    with pytest.raises(
+        TypeError,
+        match=(
+            r"saved by another version of dynconv: it has no routing_activation\. .* save"
+            r" model.state_dict\(\)"
+        ),
+    ):
         YOLO(tmp_path / "old.pt")
 
 
 def test_a_class_that_this_version_has_not_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(dynconv.layers, "OldConv", type("OldConv", (nn.Identity,), {"__module__": "dynconv.layers"}), raising=False)
+    monkeypatch.setattr(
+        dynconv.layers,
+        "OldConv",
+        type("OldConv", (nn.Identity,), {"__module__": "dynconv.layers"}),
+        raising=False,
+    )
     torch.save({"model": dynconv.layers.OldConv()}, tmp_path / "old.pt")
     monkeypatch.undo()
     with pytest.raises(AttributeError, match="'OldConv' on <module 'dynconv.layers'"):
         YOLO(tmp_path / "old.pt")
 
 
-# --- killed and resumed, validated, predicted -------------------------------------------------------------------------
+# --- killed and resumed, validated, predicted -----------------------------------------------------
+
 
 def test_a_run_killed_in_its_second_epoch_is_resumed_in_a_new_process(data):
     code = (
-        "import os, signal, torch; from dynconv import yolo; torch.manual_seed(0); m = yolo.build('yolov10n-dynamicconv-1-bn-act'); "
-        "m.add_callback('on_train_batch_start', lambda t: t.epoch == 1 and os.kill(os.getpid(), signal.SIGKILL)); "
-        f"m.train(epochs=3, name='killed', {TINY})"
+        "import os, signal, torch; from dynconv import yolo; torch.manual_seed(0); m ="
+        " yolo.build('yolov10n-dynamicconv-1-bn-act'); m.add_callback('on_train_batch_start',"
+        " lambda t: t.epoch == 1 and os.kill(os.getpid(), signal.SIGKILL)); m.train(epochs=3,"
+        f" name='killed', {TINY})"
     )
     process = start_python(code, data)
     out, err = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, out[-500:] + err[-1500:]
-    # Without importing dynconv: loading the checkpoint does. EMA is the running mean of the weights that best.pt keeps.
+    # Without importing dynconv: loading the checkpoint does. EMA is the running mean of the weights
+    # that best.pt keeps.
     code = (
-        "import torch; from ultralytics import YOLO; m = YOLO('killed/weights/last.pt'); seen = []\n"
-        "m.add_callback('on_train_epoch_start', lambda t: seen.append((t.epoch, t.ema.updates)))\n"
-        "m.add_callback('on_train_epoch_end', lambda t: seen.append(type(t.ema.ema.model[1].conv).__name__ + str(not torch.equal("
-        "t.ema.ema.model[1].conv.cond_conv.weight, t.model.model[1].conv.cond_conv.weight))))\n"
-        "m.train(resume=True); print(seen)"
+        "import torch; from ultralytics import YOLO; m = YOLO('killed/weights/last.pt'); seen ="
+        " []\nm.add_callback('on_train_epoch_start', lambda t: seen.append((t.epoch,"
+        " t.ema.updates)))\nm.add_callback('on_train_epoch_end', lambda t:"
+        " seen.append(type(t.ema.ema.model[1].conv).__name__ + str(not"
+        " torch.equal(t.ema.ema.model[1].conv.cond_conv.weight,"
+        " t.model.model[1].conv.cond_conv.weight))))\nm.train(resume=True); print(seen)"
     )
     assert run_python(code, data) == "[(1, 1), 'DynamicConvTrue', (2, 2), 'DynamicConvTrue']"
     assert len((data / "killed/results.csv").read_text().splitlines()) == 1 + 3
     code = (
         "from ultralytics import YOLO; m = YOLO('killed/weights/best.pt'); "
         f"box = m.val({TINY}, name='val').box; "
-        "how = dict(imgsz=64, conf=1e-9, verbose=False); "  # as good as untrained, it is sure of nothing
+        # as good as untrained, it is sure of nothing
+        "how = dict(imgsz=64, conf=1e-9, verbose=False); "
         "r = m.predict([f'images/val/{i}.png' for i in range(3)], batch=3, **how); "
         "one = [m.predict(f'images/val/{i}.png', **how)[0] for i in range(3)]; "
-        "print(0 <= box.map <= 1, *(len(a) > 0 and a.boxes.data.allclose(b.boxes.data, atol=1e-2) for a, b in zip(r, one)))"
+        "print(0 <= box.map <= 1, *(len(a) > 0 and a.boxes.data.allclose(b.boxes.data, atol=1e-2)"
+        " for a, b in zip(r, one)))"
     )
     assert run_python(code, data) == "True True True True"
 
@@ -196,26 +265,37 @@ def test_a_batch_gets_one_kernel_per_image_in_a_whole_network():
     x[1] *= 0.1
     for module in model.modules():
         if isinstance(module, dynconv.DynamicConv):
-            nn.init.normal_(module.routing.weight, std=100)  # α near 0 or 1, and different for each image
-    together, alone = output(model.model[:9], x), torch.cat([output(model.model[:9], x[i : i + 1]) for i in range(3)])
+            nn.init.normal_(
+                module.routing.weight, std=100
+            )  # α near 0 or 1, and different for each image
+    together, alone = (
+        output(model.model[:9], x),
+        torch.cat([output(model.model[:9], x[i : i + 1]) for i in range(3)]),
+    )
     scale = alone.abs().max()  # small in a network that was never trained
     torch.testing.assert_close(together / scale, alone / scale, rtol=1e-3, atol=1e-3)
 
 
-# --- more than one device ---------------------------------------------------------------------------------------------
+# --- more than one device -------------------------------------------------------------------------
 
 MODEL = str(yolo.path("yolov10n-dynamicconv-1"))
 
 
-@pytest.mark.parametrize("trainer, works", [
-    ("from ultralytics.models.yolo.detect import DetectionTrainer as Trainer", False),
-    ("from dynconv.yolo import DynamicConvTrainer as Trainer", True),
-])  # fmt: skip
-def test_the_file_that_ultralytics_starts_on_each_gpu_runs_with_our_trainer(trainer, works, data, tmp_path):
+@pytest.mark.parametrize(
+    "trainer, works",
+    [
+        ("from ultralytics.models.yolo.detect import DetectionTrainer as Trainer", False),
+        ("from dynconv.yolo import DynamicConvTrainer as Trainer", True),
+    ],
+)
+def test_the_file_that_ultralytics_starts_on_each_gpu_runs_with_our_trainer(
+    trainer, works, data, tmp_path
+):
     """No GPU is needed to see what a rank sees: the generated file, run in a new process."""
     code = (
-        f"{trainer}; import dynconv; from ultralytics.utils.dist import generate_ddp_file; "
-        f"print(generate_ddp_file(Trainer(overrides=dict(model={MODEL!r}, epochs=1, name='ddp', {TINY}))))"
+        f"{trainer}; import dynconv; from ultralytics.utils.dist import generate_ddp_file;"
+        f" print(generate_ddp_file(Trainer(overrides=dict(model={MODEL!r}, epochs=1, name='ddp',"
+        f" {TINY}))))"
     )
     file = run_python(code, data, YOLO_CONFIG_DIR=str(tmp_path))
     if works:
@@ -227,18 +307,29 @@ def test_the_file_that_ultralytics_starts_on_each_gpu_runs_with_our_trainer(trai
 
 
 def test_a_script_under_torchrun_builds_and_trains_in_both_ranks(data):
-    """On CPU ultralytics has no multi-device training: it opens no process group (so the script does), averages no
-    gradients, and ends, when a rank validates best.pt, asking for the current GPU (so the script leaves that out). What
-    is shown: in each rank the YAML builds, trains, and passes ultralytics' synchronisations after each epoch."""
+    """On CPU ultralytics has no multi-device training: it opens no process group (so the script
+    does), averages no gradients, and ends, when a rank validates best.pt, asking for the current
+    GPU (so the script leaves that out). What is shown: in each rank the YAML builds, trains, and
+    passes ultralytics' synchronisations after each epoch.
+    """
     (data / "script.py").write_text(
-        "import os; import torch.distributed as dist; dist.init_process_group('gloo')\n"
-        "import dynconv; from ultralytics import YOLO; from ultralytics.models.yolo.detect import DetectionTrainer\n"
-        "class Trainer(DetectionTrainer): final_eval = lambda self: None\n"
-        f"model = YOLO({MODEL!r}); model.train(trainer=Trainer, epochs=2, name='ranks', {TINY})\n"
-        "layer = type(model.trainer.model.model[1]).__name__\n"
-        "open(f'rank{os.environ[\"RANK\"]}.txt', 'w').write(f'{layer}, last epoch {model.trainer.epoch}')\n"
+        "import os; import torch.distributed as dist; dist.init_process_group('gloo')\nimport"
+        " dynconv; from ultralytics import YOLO; from ultralytics.models.yolo.detect import"
+        " DetectionTrainer\nclass Trainer(DetectionTrainer): final_eval = lambda self: None\nmodel"
+        f" = YOLO({MODEL!r}); model.train(trainer=Trainer, epochs=2, name='ranks', {TINY})\nlayer ="
+        " type(model.trainer.model.model[1]).__name__\nopen(f'rank{os.environ[\"RANK\"]}.txt',"
+        " 'w').write(f'{layer}, last epoch {model.trainer.epoch}')\n"
     )
-    run_python(None, data, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "script.py")
+    run_python(
+        None,
+        data,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "script.py",
+    )
     for rank in (0, 1):
         assert (data / f"rank{rank}.txt").read_text() == "DynamicConv, last epoch 1"
 
@@ -246,6 +337,9 @@ def test_a_script_under_torchrun_builds_and_trains_in_both_ranks(data):
 def test_the_trainer_is_the_stock_one_defined_where_importing_registers():
     from ultralytics.models.yolo.detect import DetectionTrainer
 
-    assert issubclass(yolo.DynamicConvTrainer, DetectionTrainer) and yolo.DynamicConvTrainer.__module__ == "dynconv.yolo.trainer"
+    assert (
+        issubclass(yolo.DynamicConvTrainer, DetectionTrainer)
+        and yolo.DynamicConvTrainer.__module__ == "dynconv.yolo.trainer"
+    )
     with pytest.raises(AttributeError, match="no attribute 'Trainer'"):
         yolo.Trainer

@@ -1,4 +1,6 @@
-"""Static figures: each says what it shows, follows the theme, and never refers to a part of another figure."""
+"""Static figures: each says what it shows, follows the theme, and never refers to a part of another
+figure.
+"""
 
 import re
 import xml.etree.ElementTree as ET
@@ -8,10 +10,10 @@ import numpy as np
 import pytest
 
 matplotlib.use("agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
-from dynconv import plots, style  # noqa: E402
+from dynconv.figures import plots, style
 
 RNG = np.random.default_rng(0)
 EXPERTS, ALPHA, X = RNG.normal(size=(4, 3, 3)), RNG.random(4), RNG.random((12, 12))
@@ -32,18 +34,48 @@ FIGURES = {
     "alpha": lambda: on_axes(lambda ax: plots.alpha_bars(ax, RNG.random(8))),
     "row": lambda: plots.experts_row(EXPERTS, ALPHA, MIXED),
     "mixing": lambda: plots.mixing(X, EXPERTS, ALPHA, MIXED, X - 0.5),
-    "mixing 8": lambda: plots.mixing(X, np.tile(EXPERTS, (2, 1, 1)), np.tile(ALPHA, 2), MIXED, X - 0.5),
+    "mixing 8": lambda: plots.mixing(
+        X, np.tile(EXPERTS, (2, 1, 1)), np.tile(ALPHA, 2), MIXED, X - 0.5
+    ),
     "mixing 1": lambda: plots.mixing(X, EXPERTS[:1], ALPHA[:1], MIXED, X - 0.5),
-    "curves": lambda: plots.curves({"baseline": (T, T), "ours": (T, RNG.random((3, 5)))}, "epoch", "mAP"),
-    "alpha grid": lambda: plots.alpha_grid(RNG.random((3, 4, 4)), np.full((3, 4, 4), 0.1), ["a", "b", "c"], ["○ day", "● night", "◐ inverted", "▦ noisy"]),
+    "curves": lambda: plots.curves(
+        {"baseline": (T, T), "ours": (T, RNG.random((3, 5)))}, "epoch", "mAP"
+    ),
+    "alpha grid": lambda: plots.alpha_grid(
+        RNG.random((3, 4, 4)),
+        np.full((3, 4, 4), 0.1),
+        ["a", "b", "c"],
+        ["○ day", "● night", "◐ inverted", "▦ noisy"],
+    ),
     "strip": lambda: plots.strip(RNG.random((8, 12, 12)), RNG.random(8), ["○"] * 8, expert=1),
-    "matrix": lambda: plots.matrix(RNG.random((2, 3)), ["day", "all"], ["own", "mean", "day"], "α from", "images"),
-    "intervals": lambda: plots.intervals({"a": {"baseline": ([1, 2, 4], 1, 3), "ours": ([2, 3], 1, 4)}, "b": {"ours": ([1], 0, 2)}}, "mAP"),
-    "detections": lambda: plots.detections(RNG.random((3, 12, 12)), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2),
+    "matrix": lambda: plots.matrix(
+        RNG.random((2, 3)), ["day", "all"], ["own", "mean", "day"], "α from", "images"
+    ),
+    "intervals": lambda: plots.intervals(
+        {"a": {"baseline": ([1, 2, 4], 1, 3), "ours": ([2, 3], 1, 4)}, "b": {"ours": ([1], 0, 2)}},
+        "mAP",
+    ),
+    "detections": lambda: plots.detections(
+        RNG.random((3, 12, 12)), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2
+    ),
     "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
-    "places": lambda: plots.reading_places(RNG.random((2, 8, 8)), [(2, 3)], {"a": (RNG.random((2, 1, 9, 2)) * 7, RNG.normal(size=(2, 1, 9)))}),
-    "dots": lambda: plots.dots({"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}}, "ratio", headings={"b": "of b"}),
-    "bare matplotlib": lambda: on_axes(lambda ax: (ax.plot(T, T), ax.set_title("black by default"), ax.fill([0, 1, 1], [0, 0, 1], "k"))),
+    "places": lambda: plots.reading_places(
+        RNG.random((2, 8, 8)),
+        [(2, 3)],
+        {"a": (RNG.random((2, 1, 9, 2)) * 7, RNG.normal(size=(2, 1, 9)))},
+    ),
+    "dots": lambda: plots.dots(
+        {"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}},
+        "ratio",
+        headings={"b": "of b"},
+    ),
+    "bare matplotlib": lambda: on_axes(
+        lambda ax: (
+            ax.plot(T, T),
+            ax.set_title("black by default"),
+            ax.fill([0, 1, 1], [0, 0, 1], "k"),
+        )
+    ),
 }
 
 
@@ -61,7 +93,9 @@ def test_a_figure_needs_a_description(alt):
 def test_a_figure_is_part_of_the_page(name):
     page = plots.to_html(FIGURES[name](), r'a "small" figure of \alpha', "see <this>")
     svg = svg_of(page)
-    ET.fromstring(svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))  # well-formed
+    ET.fromstring(
+        svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1)
+    )  # well-formed
     assert 'role="img" aria-label="a &quot;small&quot; figure of \\alpha"' in svg
     assert "<figcaption>see &lt;this&gt;</figcaption>" in page
     assert "<text" in svg or name == "bare matplotlib"
@@ -84,7 +118,10 @@ def test_every_colour_follows_the_theme(name):
 
 def test_text_without_a_colour_is_ink():
     page = plots.to_html(on_axes(lambda ax: ax.text(0, 0, "hello", color="black")), "a figure")
-    assert ".dc-figure>svg{display:block;width:100%;height:auto;fill:var(--dc-ink,currentColor)}" in page
+    assert (
+        ".dc-figure>svg{display:block;width:100%;height:auto;fill:var(--dc-ink,currentColor)}"
+        in page
+    )
 
 
 def test_no_two_figures_share_an_id():
@@ -96,19 +133,29 @@ def test_no_two_figures_share_an_id():
 
 
 def test_the_same_figure_is_the_same_text():
-    assert plots.to_html(FIGURES["mixing"](), "a figure") == plots.to_html(FIGURES["mixing"](), "a figure")
+    assert plots.to_html(FIGURES["mixing"](), "a figure") == plots.to_html(
+        FIGURES["mixing"](), "a figure"
+    )
 
 
 def test_a_signed_map_has_a_light_and_a_dark_form():
-    page = plots.to_html(on_axes(lambda ax: plots.response(ax, [[-1.0, 0.0, 9.0]], 1.0)), "a figure")
+    page = plots.to_html(
+        on_axes(lambda ax: plots.response(ax, [[-1.0, 0.0, 9.0]], 1.0)), "a figure"
+    )
     assert page.count('class="dc-light"') == page.count('class="dc-dark"') == 1
     assert page.count("<image") == 2 and page.count("image-rendering:pixelated") == 2
 
 
 def test_a_matrix_shows_its_numbers_on_both_themes():
-    page = plots.to_html(plots.matrix([[0.0, 0.456], [1.0, 2.0]], ["a", "b"], ["c", "d"]), "a matrix")
-    assert page.count(">0.46<") == page.count(">2.00<") == 2  # once for the light ground, once for the dark one
-    assert page.count('class="dc-light"') == page.count('class="dc-dark"') == 5  # the ground and four numbers
+    page = plots.to_html(
+        plots.matrix([[0.0, 0.456], [1.0, 2.0]], ["a", "b"], ["c", "d"]), "a matrix"
+    )
+    assert (
+        page.count(">0.46<") == page.count(">2.00<") == 2
+    )  # once for the light ground, once for the dark one
+    assert (
+        page.count('class="dc-light"') == page.count('class="dc-dark"') == 5
+    )  # the ground and four numbers
 
 
 def test_show_closes_the_figure(monkeypatch):
@@ -141,20 +188,41 @@ def test_boxes_lie_where_the_labels_say():
 
 def test_a_mark_lies_where_it_is_read_and_says_its_weight():
     places, weights = np.array([[2.5, 1.0], [0.0, 3.25]]), np.array([0.5, -1.0])
-    figure = plots.reading_places(np.zeros((1, 8, 8)), [(2, 1)], {"a": (places[None, None], weights[None, None])})
+    figure = plots.reading_places(
+        np.zeros((1, 8, 8)), [(2, 1)], {"a": (places[None, None], weights[None, None])}
+    )
     positive, negative = figure.axes[0].lines
-    assert (positive.get_xdata()[0], positive.get_ydata()[0]) == (1.0, 2.5) and (negative.get_xdata()[0], negative.get_ydata()[0]) == (3.25, 0.0)
-    assert (positive.get_marker(), negative.get_marker()) == ("o", "s") and positive.get_markersize() < negative.get_markersize()
+    assert (positive.get_xdata()[0], positive.get_ydata()[0]) == (1.0, 2.5) and (
+        negative.get_xdata()[0],
+        negative.get_ydata()[0],
+    ) == (3.25, 0.0)
+    assert (positive.get_marker(), negative.get_marker()) == (
+        "o",
+        "s",
+    ) and positive.get_markersize() < negative.get_markersize()
     frame = figure.axes[0].patches[0]
     assert (frame.get_x(), frame.get_y(), frame.get_width()) == (0.5, 1.5, 1)
 
 
 def test_dots_stand_at_their_ratio_beside_their_name():
-    figure = plots.dots({"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}}, "ratio", headings={"b": "of b"})
+    figure = plots.dots(
+        {"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}},
+        "ratio",
+        headings={"b": "of b"},
+    )
     (ax,) = figure.axes
     rows = dict(zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks()))
-    found = {(line.get_marker(), line.get_ydata()[0]): line.get_xdata()[0] for line in ax.lines if line.get_marker() in "so"}
-    assert found == {("s", rows["a"]): 0.7, ("o", rows["a"]): 2.5, ("s", rows["b"]): 1.0, ("o", rows["b"]): 1.1}
+    found = {
+        (line.get_marker(), line.get_ydata()[0]): line.get_xdata()[0]
+        for line in ax.lines
+        if line.get_marker() in "so"
+    }
+    assert found == {
+        ("s", rows["a"]): 0.7,
+        ("o", rows["a"]): 2.5,
+        ("s", rows["b"]): 1.0,
+        ("o", rows["b"]): 1.1,
+    }
     assert rows["b"] - rows["a"] == 2  # the heading has a line of its own
     low, high = ax.get_xlim()
     assert low < 0.7 and high > 2.5
@@ -168,28 +236,67 @@ def test_epochs_are_whole_numbers():
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        (lambda ax: plots.image(ax, X[None]), r"array must have 2 dimensions, got shape \(1, 12, 12\)"),
+        (
+            lambda ax: plots.image(ax, X[None]),
+            r"array must have 2 dimensions, got shape \(1, 12, 12\)",
+        ),
         (lambda ax: plots.alpha_bars(ax, ALPHA, ["one"]), r"one entry per expert \(4\), got 1"),
         (lambda ax: plots.response(ax, X, 0), "limit must be above 0"),
         (lambda ax: plots.alpha_bars(ax, np.zeros(9)), "at most 8 experts"),
         (lambda ax: plots.curves({}, "x", "y"), "at least one"),
         (lambda ax: plots.curves({"a": (T, T[:3])}, "x", "y"), r"one value per x \(5\), got 3"),
-        (lambda ax: plots.experts_row(EXPERTS, ALPHA[:2], MIXED), r"one value per expert \(4\), got 2"),
-        (lambda ax: plots.mixing(X, np.zeros((9, 3, 3)), np.zeros(9), MIXED, X), "at most 8 experts"),
+        (
+            lambda ax: plots.experts_row(EXPERTS, ALPHA[:2], MIXED),
+            r"one value per expert \(4\), got 2",
+        ),
+        (
+            lambda ax: plots.mixing(X, np.zeros((9, 3, 3)), np.zeros(9), MIXED, X),
+            "at most 8 experts",
+        ),
         (lambda ax: plots.bars({}), "at least one"),
         (lambda ax: plots.intervals({"a": {}}, "x"), "at least one"),
-        (lambda ax: plots.detections(np.zeros((2, 4, 4)), [[]], ["a", "b"]), "equally many, got 2, 1, 2"),
-        (lambda ax: plots.alpha_grid(np.zeros((2, 2, 4)), np.zeros((2, 2, 4)), ["a"], ["b", "c"]), r"shape \(1, 2, experts\), got \(2, 2, 4\)"),
-        (lambda ax: plots.alpha_grid(np.zeros((1, 1, 9)), np.zeros((1, 1, 9)), ["a"], ["b"]), "at most 8 experts"),
-        (lambda ax: plots.strip(np.zeros((2, 4, 4)), [0.1, 0.2], ["a"], 0), "one entry per image, got 2, 2 and 1"),
-        (lambda ax: plots.matrix(np.zeros((2, 2)), ["a"], ["b", "c"]), r"shape \(1, 2\), rows and columns, got \(2, 2\)"),
+        (
+            lambda ax: plots.detections(np.zeros((2, 4, 4)), [[]], ["a", "b"]),
+            "equally many, got 2, 1, 2",
+        ),
+        (
+            lambda ax: plots.alpha_grid(
+                np.zeros((2, 2, 4)), np.zeros((2, 2, 4)), ["a"], ["b", "c"]
+            ),
+            r"shape \(1, 2, experts\), got \(2, 2, 4\)",
+        ),
+        (
+            lambda ax: plots.alpha_grid(np.zeros((1, 1, 9)), np.zeros((1, 1, 9)), ["a"], ["b"]),
+            "at most 8 experts",
+        ),
+        (
+            lambda ax: plots.strip(np.zeros((2, 4, 4)), [0.1, 0.2], ["a"], 0),
+            "one entry per image, got 2, 2 and 1",
+        ),
+        (
+            lambda ax: plots.matrix(np.zeros((2, 2)), ["a"], ["b", "c"]),
+            r"shape \(1, 2\), rows and columns, got \(2, 2\)",
+        ),
         (lambda ax: plots.reading_places(X[None], [(2, 3)], {}), "at least one name"),
         (lambda ax: plots.dots({}, "x"), "one to three kinds"),
-        (lambda ax: plots.dots({"a": {"time": 1}, "b": {"parameters": 1}}, "x"), "the same one to three kinds"),
+        (
+            lambda ax: plots.dots({"a": {"time": 1}, "b": {"parameters": 1}}, "x"),
+            "the same one to three kinds",
+        ),
         (lambda ax: plots.dots({"a": {"time": 0}}, "x"), "ratios above 0, got .*'time': 0"),
         (lambda ax: plots.dots({"a": {"time": 1}}, "x", headings={"b": "of b"}), "got 'b'"),
-        (lambda ax: plots.reading_places(X[None], [(2, 3)], {"a": (np.zeros((1, 2, 9, 2)), np.zeros((1, 2, 9)))}), r"'a' must have places \(1, 1, 'P', 2\).*got \(1, 2, 9, 2\)"),
-        (lambda ax: plots.reading_places(X[None], [(2, 3)], {"a": (np.zeros((1, 1, 9, 3)), np.zeros((1, 1, 9)))}), r"got \(1, 1, 9, 3\) and \(1, 1, 9\)"),
+        (
+            lambda ax: plots.reading_places(
+                X[None], [(2, 3)], {"a": (np.zeros((1, 2, 9, 2)), np.zeros((1, 2, 9)))}
+            ),
+            r"'a' must have places \(1, 1, 'P', 2\).*got \(1, 2, 9, 2\)",
+        ),
+        (
+            lambda ax: plots.reading_places(
+                X[None], [(2, 3)], {"a": (np.zeros((1, 1, 9, 3)), np.zeros((1, 1, 9)))}
+            ),
+            r"got \(1, 1, 9, 3\) and \(1, 1, 9\)",
+        ),
     ],
 )
 def test_a_wrong_input_is_named(draw, message):

@@ -1,4 +1,6 @@
-"""DCNv3 against its definition and torchvision, deformable convolution against what it must reduce to, timm backbones."""
+"""DCNv3 against its definition and torchvision, deformable convolution against what it must reduce
+to, timm backbones.
+"""
 
 import math
 
@@ -11,9 +13,9 @@ from torch import nn
 from torchvision.ops import deform_conv2d
 from ultralytics.utils.torch_utils import initialize_weights
 
-from dynconv.relatives import DCNv3, DeformableConv, TimmBackbone, benchmark, dcnv3
+from dynconv.relatives import DCNv3, DeformableConv, TimmBackbone, dcnv3, timing
 
-# --- DCNv3: the core --------------------------------------------------------------------------------------------------
+# --- DCNv3: the core ------------------------------------------------------------------------------
 
 
 def pixel(image, row, column):
@@ -26,31 +28,66 @@ def bilinear(image, y, x):
     """image (H, W, C) between its pixels; y and x are tensors, through which gradients flow."""
     top, left = math.floor(y.item()), math.floor(x.item())
     down, right = y - top, x - left
-    return (
-        (1 - down) * ((1 - right) * pixel(image, top, left) + right * pixel(image, top, left + 1))
-        + down * ((1 - right) * pixel(image, top + 1, left) + right * pixel(image, top + 1, left + 1))
-    )  # fmt: skip
+    return (1 - down) * (
+        (1 - right) * pixel(image, top, left) + right * pixel(image, top, left + 1)
+    ) + down * ((1 - right) * pixel(image, top + 1, left) + right * pixel(image, top + 1, left + 1))
 
 
-def by_definition(x, offset, mask, kernel_size=3, stride=1, pad=1, dilation=1, offset_scale=1.0, remove_center=False):
+def by_definition(
+    x,
+    offset,
+    mask,
+    kernel_size=3,
+    stride=1,
+    pad=1,
+    dilation=1,
+    offset_scale=1.0,
+    remove_center=False,
+):
     """DCNv3 point by point, from the formula."""
-    (batch, rows, columns, groups, _), share, reach = mask.shape, x.shape[3] // mask.shape[3], dilation * (kernel_size - 1) // 2
-    taps = [(dilation * kx - reach, dilation * ky - reach) for kx in range(kernel_size) for ky in range(kernel_size)]
+    (batch, rows, columns, groups, _), share, reach = (
+        mask.shape,
+        x.shape[3] // mask.shape[3],
+        dilation * (kernel_size - 1) // 2,
+    )
+    taps = [
+        (dilation * kx - reach, dilation * ky - reach)
+        for kx in range(kernel_size)
+        for ky in range(kernel_size)
+    ]
     if remove_center:
         taps.remove((0, 0))
     y = torch.zeros(batch, rows, columns, groups, share, dtype=x.dtype)
     for n, i, j, g in torch.cartesian_prod(*map(torch.arange, mask.shape[:4])).tolist():
-        image, centre_y, centre_x = x[n, :, :, g * share : (g + 1) * share], i * stride - pad + reach, j * stride - pad + reach
+        image, centre_y, centre_x = (
+            x[n, :, :, g * share : (g + 1) * share],
+            i * stride - pad + reach,
+            j * stride - pad + reach,
+        )
         for p, (tx, ty) in enumerate(taps):
             dx, dy = offset[n, i, j, g, p]
-            y[n, i, j, g] += mask[n, i, j, g, p] * bilinear(image, centre_y + (ty + dy) * offset_scale, centre_x + (tx + dx) * offset_scale)
+            y[n, i, j, g] += mask[n, i, j, g, p] * bilinear(
+                image, centre_y + (ty + dy) * offset_scale, centre_x + (tx + dx) * offset_scale
+            )
     return y.flatten(3)
 
 
-def tensors(kernel_size=3, stride=1, pad=1, dilation=1, remove_center=False, groups=2, batch=1, size=(3, 4), channels=4, dtype=torch.float64):
+def tensors(
+    kernel_size=3,
+    stride=1,
+    pad=1,
+    dilation=1,
+    remove_center=False,
+    groups=2,
+    batch=1,
+    size=(3, 4),
+    channels=4,
+    dtype=torch.float64,
+):
     """x, offset, mask that fit each other, with gradients; some points lie outside.
 
-    No point lies on a row or column of pixels, also scaled by 0.5 or 2: there the gradient jumps, and rounding would choose the side.
+    No point lies on a row or column of pixels, also scaled by 0.5 or 2: there the gradient jumps,
+    and rounding would choose the side.
     """
     rows, columns = ((n + 2 * pad - dilation * (kernel_size - 1) - 1) // stride + 1 for n in size)
     shape = batch, rows, columns, groups, kernel_size**2 - remove_center
@@ -60,10 +97,19 @@ def tensors(kernel_size=3, stride=1, pad=1, dilation=1, remove_center=False, gro
 
 
 CORE = [  # the last four do not run in the original's layer, or only by luck of the pad
-    dict(), dict(remove_center=True), dict(offset_scale=0.5), dict(pad=0), dict(groups=4, batch=2), dict(groups=1, size=(2, 5)),
-    dict(stride=2), dict(kernel_size=1, pad=0), dict(kernel_size=5, pad=2, size=(3, 3)), dict(dilation=2, pad=2, offset_scale=2.0),
-    dict(kernel_size=2, pad=0), dict(kernel_size=4, dilation=2, pad=3, stride=3, size=(5, 5)),
-]  # fmt: skip
+    dict(),
+    dict(remove_center=True),
+    dict(offset_scale=0.5),
+    dict(pad=0),
+    dict(groups=4, batch=2),
+    dict(groups=1, size=(2, 5)),
+    dict(stride=2),
+    dict(kernel_size=1, pad=0),
+    dict(kernel_size=5, pad=2, size=(3, 3)),
+    dict(dilation=2, pad=2, offset_scale=2.0),
+    dict(kernel_size=2, pad=0),
+    dict(kernel_size=4, dilation=2, pad=3, stride=3, size=(5, 5)),
+]
 
 
 @pytest.mark.parametrize("case", CORE, ids=str)
@@ -73,17 +119,35 @@ def test_the_core_is_its_definition_in_value_and_gradient(case):
     y, expected = dcnv3(*inputs, **options), by_definition(*inputs, **options)
     torch.testing.assert_close(y, expected)
     weights = torch.randn_like(y)
-    for ours, theirs in zip(*(torch.autograd.grad((z * weights).sum(), inputs) for z in (y, expected))):
+    for ours, theirs in zip(
+        *(torch.autograd.grad((z * weights).sum(), inputs) for z in (y, expected))
+    ):
         torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("case", [dict(), dict(stride=2), dict(kernel_size=5, pad=2, groups=8), dict(kernel_size=2, pad=0), dict(dilation=2, pad=2)], ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        dict(),
+        dict(stride=2),
+        dict(kernel_size=5, pad=2, groups=8),
+        dict(kernel_size=2, pad=0),
+        dict(dilation=2, pad=2),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("offset_scale", [1.0, 0.5])
 def test_the_core_equals_torchvision_in_single_precision(case, offset_scale):
     """On maps of real size, and the two contestants of the benchmark compute the same."""
     inputs = tensors(**case, batch=2, size=(13, 17), channels=16, dtype=torch.float32)
-    k, s, p, d = (case.get(key, default) for key, default in dict(kernel_size=3, stride=1, pad=1, dilation=1).items())
-    y, theirs = dcnv3(*inputs, k, s, p, d, offset_scale), benchmark.by_deform_conv2d(*inputs, k, s, p, d, offset_scale)
+    k, s, p, d = (
+        case.get(key, default)
+        for key, default in dict(kernel_size=3, stride=1, pad=1, dilation=1).items()
+    )
+    y, theirs = (
+        dcnv3(*inputs, k, s, p, d, offset_scale),
+        timing.by_deform_conv2d(*inputs, k, s, p, d, offset_scale),
+    )
     torch.testing.assert_close(y, theirs, rtol=1e-5, atol=1e-5)
     for a, b in zip(*(torch.autograd.grad(z.square().sum(), inputs) for z in (y, theirs))):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * b.abs().max().item())
@@ -92,7 +156,10 @@ def test_the_core_equals_torchvision_in_single_precision(case, offset_scale):
 def test_low_precision_still_tells_the_pixels_of_a_wide_map_apart():
     x = torch.zeros(1, 1, 700, 1, dtype=torch.bfloat16)
     x[0, 0, 601] = 1
-    offset, mask = torch.zeros(1, 1, 700, 1, 1, 2, dtype=torch.bfloat16), torch.ones(1, 1, 700, 1, 1, dtype=torch.bfloat16)
+    offset, mask = (
+        torch.zeros(1, 1, 700, 1, 1, 2, dtype=torch.bfloat16),
+        torch.ones(1, 1, 700, 1, 1, dtype=torch.bfloat16),
+    )
     y = dcnv3(x, offset, mask, kernel_size=1, pad=0)
     assert y.dtype == torch.bfloat16 and torch.equal(y, x)
 
@@ -102,14 +169,29 @@ def test_an_empty_batch_gives_an_empty_batch():
     assert DCNv3(8)(torch.zeros(0, 6, 7, 8)).shape == (0, 6, 7, 8)
 
 
-@pytest.mark.parametrize("change, error, message", [
-    (dict(mask=lambda m: m[:, :, :, :, :8]), ValueError, r"shapes \(1, 3, 4, 2, 9, 2\) and \(1, 3, 4, 2, 9\).*got.*\(1, 3, 4, 2, 8\)"),
-    (dict(offset=lambda o: o[:, 1:]), ValueError, r"got \(1, 2, 4, 2, 9, 2\)"),
-    (dict(offset=lambda o: o.flatten(3)), ValueError, r"offset must have 6 dimensions \(N, H', W', G, P, 2\)"),
-    (dict(x=lambda x: x[..., :3]), ValueError, "the 2 groups of mask must divide the 3 channels of x"),
-    (dict(x=lambda x: x.float()), TypeError, "offset is torch.float64 but x is torch.float32"),
-    (dict(x=lambda x: x[0]), ValueError, r"x must have 4 dimensions \(N, H, W, C\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, error, message",
+    [
+        (
+            dict(mask=lambda m: m[:, :, :, :, :8]),
+            ValueError,
+            r"shapes \(1, 3, 4, 2, 9, 2\) and \(1, 3, 4, 2, 9\).*got.*\(1, 3, 4, 2, 8\)",
+        ),
+        (dict(offset=lambda o: o[:, 1:]), ValueError, r"got \(1, 2, 4, 2, 9, 2\)"),
+        (
+            dict(offset=lambda o: o.flatten(3)),
+            ValueError,
+            r"offset must have 6 dimensions \(N, H', W', G, P, 2\)",
+        ),
+        (
+            dict(x=lambda x: x[..., :3]),
+            ValueError,
+            "the 2 groups of mask must divide the 3 channels of x",
+        ),
+        (dict(x=lambda x: x.float()), TypeError, "offset is torch.float64 but x is torch.float32"),
+        (dict(x=lambda x: x[0]), ValueError, r"x must have 4 dimensions \(N, H, W, C\)"),
+    ],
+)
 def test_the_core_refuses_what_does_not_fit(change, error, message):
     inputs = dict(zip(("x", "offset", "mask"), tensors()))
     with pytest.raises(error, match=message):
@@ -117,11 +199,14 @@ def test_the_core_refuses_what_does_not_fit(change, error, message):
 
 
 def test_an_input_that_is_too_small_is_named():
-    with pytest.raises(ValueError, match="output would be empty: kernel_size=5 .* needs an input of at least 5 pixels, got 3"):
+    with pytest.raises(
+        ValueError,
+        match="output would be empty: kernel_size=5 .* needs an input of at least 5 pixels, got 3",
+    ):
         dcnv3(*tensors(), kernel_size=5, pad=0)
 
 
-# --- DCNv3: the layer -------------------------------------------------------------------------------------------------
+# --- DCNv3: the layer -----------------------------------------------------------------------------
 
 
 def stirred(layer):
@@ -132,33 +217,71 @@ def stirred(layer):
 
 
 def test_parameters_are_named_and_shaped_as_in_internimage():
-    """What `DCNv3(16, group=2, center_feature_scale=True, remove_center=True).state_dict()` of OpenGVLab/InternImage holds."""
+    """What `DCNv3(16, group=2, center_feature_scale=True, remove_center=True).state_dict()` of
+    OpenGVLab/InternImage holds.
+    """
     shapes = {
-        "dw_conv.0.weight": (16, 1, 3, 3), "dw_conv.0.bias": (16,), "dw_conv.1.1.weight": (16,), "dw_conv.1.1.bias": (16,),
-        "offset.weight": (32, 16), "offset.bias": (32,), "mask.weight": (16, 16), "mask.bias": (16,),
-        "input_proj.weight": (16, 16), "input_proj.bias": (16,), "output_proj.weight": (16, 16), "output_proj.bias": (16,),
-        "center_feature_scale_proj_weight": (2, 16), "center_feature_scale_proj_bias": (2,),
-    }  # fmt: skip
+        "dw_conv.0.weight": (16, 1, 3, 3),
+        "dw_conv.0.bias": (16,),
+        "dw_conv.1.1.weight": (16,),
+        "dw_conv.1.1.bias": (16,),
+        "offset.weight": (32, 16),
+        "offset.bias": (32,),
+        "mask.weight": (16, 16),
+        "mask.bias": (16,),
+        "input_proj.weight": (16, 16),
+        "input_proj.bias": (16,),
+        "output_proj.weight": (16, 16),
+        "output_proj.bias": (16,),
+        "center_feature_scale_proj_weight": (2, 16),
+        "center_feature_scale_proj_bias": (2,),
+    }
     layer = DCNv3(16, group=2, center_feature_scale=True, remove_center=True)
     assert {name: tuple(tensor.shape) for name, tensor in layer.state_dict().items()} == shapes
     assert layer.dw_conv[1][1].eps == 1e-6
-    plain = {name: tuple(tensor.shape) for name, tensor in DCNv3(16, dw_kernel_size=5, group=1).state_dict().items()}
+    plain = {
+        name: tuple(tensor.shape)
+        for name, tensor in DCNv3(16, dw_kernel_size=5, group=1).state_dict().items()
+    }
     assert plain.keys() == {name for name in shapes if not name.startswith("center")}
-    assert plain["dw_conv.0.weight"] == (16, 1, 5, 5) and plain["offset.weight"] == (18, 16) and plain["mask.bias"] == (9,)
+    assert (
+        plain["dw_conv.0.weight"] == (16, 1, 5, 5)
+        and plain["offset.weight"] == (18, 16)
+        and plain["mask.bias"] == (9,)
+    )
 
 
 def test_the_layer_is_its_formula():
-    layer, x = stirred(DCNv3(8, group=2, offset_scale=0.7, center_feature_scale=True)), torch.randn(2, 5, 6, 8)
+    layer, x = (
+        stirred(DCNv3(8, group=2, offset_scale=0.7, center_feature_scale=True)),
+        torch.randn(2, 5, 6, 8),
+    )
     state = layer.state_dict()
-    depthwise = F.conv2d(x.permute(0, 3, 1, 2), state["dw_conv.0.weight"], state["dw_conv.0.bias"], padding=1, groups=8).permute(0, 2, 3, 1)
-    q = F.gelu(F.layer_norm(depthwise, (8,), state["dw_conv.1.1.weight"], state["dw_conv.1.1.bias"], eps=1e-6))
+    depthwise = F.conv2d(
+        x.permute(0, 3, 1, 2),
+        state["dw_conv.0.weight"],
+        state["dw_conv.0.bias"],
+        padding=1,
+        groups=8,
+    ).permute(0, 2, 3, 1)
+    q = F.gelu(
+        F.layer_norm(
+            depthwise, (8,), state["dw_conv.1.1.weight"], state["dw_conv.1.1.bias"], eps=1e-6
+        )
+    )
     value = x @ state["input_proj.weight"].T + state["input_proj.bias"]
     offset = (q @ state["offset.weight"].T + state["offset.bias"]).reshape(2, 5, 6, 2, 9, 2)
     mask = (q @ state["mask.weight"].T + state["mask.bias"]).reshape(2, 5, 6, 2, 9).softmax(-1)
     y = by_definition(value, offset, mask, offset_scale=0.7)
-    share = (q @ state["center_feature_scale_proj_weight"].T + state["center_feature_scale_proj_bias"]).sigmoid()
-    share = torch.cat([share[..., :1].expand(-1, -1, -1, 4), share[..., 1:].expand(-1, -1, -1, 4)], -1)
-    expected = (y * (1 - share) + value * share) @ state["output_proj.weight"].T + state["output_proj.bias"]
+    share = (
+        q @ state["center_feature_scale_proj_weight"].T + state["center_feature_scale_proj_bias"]
+    ).sigmoid()
+    share = torch.cat(
+        [share[..., :1].expand(-1, -1, -1, 4), share[..., 1:].expand(-1, -1, -1, 4)], -1
+    )
+    expected = (y * (1 - share) + value * share) @ state["output_proj.weight"].T + state[
+        "output_proj.bias"
+    ]
     torch.testing.assert_close(output(layer, x), expected.detach(), rtol=1e-4, atol=1e-5)
 
 
@@ -168,10 +291,21 @@ def test_the_layer_starts_as_average_pooling_between_two_linear_layers():
     torch.testing.assert_close(output(layer, x), layer.output_proj(pooled).detach())
 
 
-@pytest.mark.parametrize("options", [dict(), dict(kernel_size=1), dict(kernel_size=5), dict(dilation=2, center_feature_scale=True),
-                                     dict(kernel_size=5, dilation=2, remove_center=True)], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(),
+        dict(kernel_size=1),
+        dict(kernel_size=5),
+        dict(dilation=2, center_feature_scale=True),
+        dict(kernel_size=5, dilation=2, remove_center=True),
+    ],
+    ids=str,
+)
 def test_where_the_original_stops_each_output_sees_what_it_sees_at_stride_1(options):
-    """The convention: a stride skips outputs, a smaller pad cuts them off at the border; the others stay as they are."""
+    """The convention: a stride skips outputs, a smaller pad cuts them off at the border; the others
+    stay as they are.
+    """
     layer, x = stirred(DCNv3(8, **options)), torch.randn(2, 11, 14, 8)
     full = output(layer, x)
     assert full.shape == x.shape
@@ -195,50 +329,76 @@ def test_every_parameter_learns():
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in layer.parameters())
 
 
-@pytest.mark.parametrize("options, error, message", [
-    (dict(channels=10), ValueError, "group must divide the 10 channels, got 4"),
-    (dict(group=0), ValueError, "group must be at least 1, got 0"),
-    (dict(kernel_size=4, remove_center=True), ValueError, "odd kernel_size of at least 3, got 4: an even kernel has no tap"),
-    (dict(kernel_size=1, remove_center=True), ValueError, "odd kernel_size of at least 3, got 1: its only tap"),
-    (dict(kernel_size=(3, 3)), TypeError, r"kernel_size must be an int, got \(3, 3\)"),
-    (dict(pad=2), ValueError, "pad must be at most 1 for kernel_size=3 and dilation=1, got 2.*Pad the input itself"),
-    (dict(kernel_size=1, pad=1), ValueError, "pad must be at most 0"),
-    (dict(pad=-1), ValueError, "pad must be at least 0, got -1"),
-    (dict(pad="same"), TypeError, "pad must be an int, got 'same'"),
-    (dict(stride=0), ValueError, "stride must be at least 1, got 0"),
-    (dict(dilation=1.5), TypeError, "dilation must be an int"),
-    (dict(dw_kernel_size=0), ValueError, "dw_kernel_size must be at least 1"),
-    (dict(dw_kernel_size=4), ValueError, "dw_kernel_size must be odd.*got 4"),
-    (dict(offset_scale="1"), TypeError, "offset_scale must be a number, got '1'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        (dict(channels=10), ValueError, "group must divide the 10 channels, got 4"),
+        (dict(group=0), ValueError, "group must be at least 1, got 0"),
+        (
+            dict(kernel_size=4, remove_center=True),
+            ValueError,
+            "odd kernel_size of at least 3, got 4: an even kernel has no tap",
+        ),
+        (
+            dict(kernel_size=1, remove_center=True),
+            ValueError,
+            "odd kernel_size of at least 3, got 1: its only tap",
+        ),
+        (dict(kernel_size=(3, 3)), TypeError, r"kernel_size must be an int, got \(3, 3\)"),
+        (
+            dict(pad=2),
+            ValueError,
+            "pad must be at most 1 for kernel_size=3 and dilation=1, got 2.*Pad the input itself",
+        ),
+        (dict(kernel_size=1, pad=1), ValueError, "pad must be at most 0"),
+        (dict(pad=-1), ValueError, "pad must be at least 0, got -1"),
+        (dict(pad="same"), TypeError, "pad must be an int, got 'same'"),
+        (dict(stride=0), ValueError, "stride must be at least 1, got 0"),
+        (dict(dilation=1.5), TypeError, "dilation must be an int"),
+        (dict(dw_kernel_size=0), ValueError, "dw_kernel_size must be at least 1"),
+        (dict(dw_kernel_size=4), ValueError, "dw_kernel_size must be odd.*got 4"),
+        (dict(offset_scale="1"), TypeError, "offset_scale must be a number, got '1'"),
+    ],
+)
 def test_the_layer_refuses_what_it_cannot_be(options, error, message):
     with pytest.raises(error, match=message):
         DCNv3(**{"channels": 8} | options)
 
 
 def test_a_channels_first_input_is_answered_with_the_remedy():
-    with pytest.raises(ValueError, match=r"x must have shape \(N, H, W, 8\), got \(1, 8, 5, 6\); .*x.permute\(0, 2, 3, 1\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"x must have shape \(N, H, W, 8\), got \(1, 8, 5, 6\); .*x.permute\(0, 2, 3, 1\)",
+    ):
         DCNv3(8)(torch.zeros(1, 8, 5, 6))
     with pytest.raises(ValueError, match="got .1, 5, 6, 7.$"):
         DCNv3(8)(torch.zeros(1, 5, 6, 7))
 
 
 def test_the_benchmark_times_both_ways():
-    result = benchmark.ratios(benchmark.Shape(1, 6, 8, 2), repetitions=2)
+    result = timing.ratios(timing.Shape(1, 6, 8, 2), repetitions=2)
     assert result.keys() == {"forward", "training step"} and min(result.values()) > 0
 
 
-# --- deformable convolution -------------------------------------------------------------------------------------------
+# --- deformable convolution -----------------------------------------------------------------------
 
 
 def constant_offsets(layer, values):
     """Offsets that do not depend on the input."""
     with torch.no_grad():
-        layer.offset.bias.copy_(torch.as_tensor(values, dtype=torch.float32).expand_as(layer.offset.bias))
+        layer.offset.bias.copy_(
+            torch.as_tensor(values, dtype=torch.float32).expand_as(layer.offset.bias)
+        )
     return layer
 
 
-CONVOLUTIONS = [dict(), dict(stride=2, kernel_size=5), dict(groups=2, offset_groups=4, bias=False), dict(dilation=2, padding=1), dict(kernel_size=(1, 3))]
+CONVOLUTIONS = [
+    dict(),
+    dict(stride=2, kernel_size=5),
+    dict(groups=2, offset_groups=4, bias=False),
+    dict(dilation=2, padding=1),
+    dict(kernel_size=(1, 3)),
+]
 
 
 @pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
@@ -254,15 +414,21 @@ def test_with_zero_offsets_it_is_an_ordinary_convolution(options):
 def test_a_constant_offset_shifts_the_image():
     """Vertical first: one pixel down and two to the left, in all taps."""
     layer, x = constant_offsets(DeformableConv(4, 6), [1.0, -2.0] * 9), torch.randn(2, 4, 9, 10)
-    torch.testing.assert_close(output(layer, x)[:, :, 1:-2, 3:-1], output(layer.conv, x)[:, :, 2:-1, 1:-3])
+    torch.testing.assert_close(
+        output(layer, x)[:, :, 1:-2, 3:-1], output(layer.conv, x)[:, :, 2:-1, 1:-3]
+    )
 
 
 def test_offsets_equal_to_the_taps_dilate_the_kernel():
     layer, x = DeformableConv(4, 6, padding=2), torch.randn(2, 4, 9, 10)
     taps = [value for row in (-1, 0, 1) for column in (-1, 0, 1) for value in (row, column)]
-    y = output(constant_offsets(layer, taps), x)  # padding 2: an output of 11 × 12 whose centres start one pixel outside
+    y = output(
+        constant_offsets(layer, taps), x
+    )  # padding 2: an output of 11 × 12 whose centres start one pixel outside
     conv = layer.conv
-    torch.testing.assert_close(y, F.conv2d(x, conv.weight, conv.bias, padding=3, dilation=2).detach())
+    torch.testing.assert_close(
+        y, F.conv2d(x, conv.weight, conv.bias, padding=3, dilation=2).detach()
+    )
 
 
 def test_offsets_and_masks_come_from_the_input():
@@ -270,18 +436,23 @@ def test_offsets_and_masks_come_from_the_input():
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=0.3)
     conv = layer.conv
-    expected = deform_conv2d(x, layer.offset(x), conv.weight, conv.bias, padding=1, mask=torch.sigmoid(layer.mask(x)))
+    expected = deform_conv2d(
+        x, layer.offset(x), conv.weight, conv.bias, padding=1, mask=torch.sigmoid(layer.mask(x))
+    )
     torch.testing.assert_close(layer(x), expected)
     layer(x).square().sum().backward()
     assert all(p.grad.abs().max() > 0 for p in layer.parameters())
 
 
-@pytest.mark.parametrize("options, error, message", [
-    (dict(offset_groups=3), ValueError, "offset_groups must divide in_channels = 4, got 3"),
-    (dict(kernel_size=0), ValueError, "kernel_size must be at least 1"),
-    (dict(stride=(1, 2, 3)), TypeError, "stride must be an int or a pair"),
-    (dict(padding="same"), TypeError, "padding must be an int or a pair"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        (dict(offset_groups=3), ValueError, "offset_groups must divide in_channels = 4, got 3"),
+        (dict(kernel_size=0), ValueError, "kernel_size must be at least 1"),
+        (dict(stride=(1, 2, 3)), TypeError, "stride must be an int or a pair"),
+        (dict(padding="same"), TypeError, "padding must be an int or a pair"),
+    ],
+)
 def test_the_deformable_layer_refuses(options, error, message):
     with pytest.raises(error, match=message):
         DeformableConv(4, 6, **options)
@@ -292,7 +463,13 @@ def test_the_deformable_layer_names_a_wrong_input():
         DeformableConv(4, 6)(torch.zeros(1, 9, 10, 4))
 
 
-@pytest.mark.parametrize("make, shape", [(lambda: DCNv3(8, center_feature_scale=True), (2, 9, 10, 8)), (lambda: DeformableConv(4, 6, modulated=True), (2, 4, 9, 10))])
+@pytest.mark.parametrize(
+    "make, shape",
+    [
+        (lambda: DCNv3(8, center_feature_scale=True), (2, 9, 10, 8)),
+        (lambda: DeformableConv(4, 6, modulated=True), (2, 4, 9, 10)),
+    ],
+)
 def test_both_train_under_autocast(make, shape):
     """As ultralytics does by default on a GPU. bfloat16 has three digits."""
     layer, x = stirred(make()), torch.randn(shape)
@@ -304,7 +481,13 @@ def test_both_train_under_autocast(make, shape):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in layer.parameters())
 
 
-@pytest.mark.parametrize("make, shapes", [(lambda: DCNv3(8), [(2, 9, 10, 8), (1, 12, 7, 8)]), (lambda: DeformableConv(4, 6), [(2, 4, 9, 10), (1, 4, 12, 7)])])
+@pytest.mark.parametrize(
+    "make, shapes",
+    [
+        (lambda: DCNv3(8), [(2, 9, 10, 8), (1, 12, 7, 8)]),
+        (lambda: DeformableConv(4, 6), [(2, 4, 9, 10), (1, 4, 12, 7)]),
+    ],
+)
 def test_both_can_be_compiled(make, shapes):
     layer = stirred(make())
     compiled = torch.compile(layer)
@@ -320,41 +503,65 @@ def test_torchscript_can_hold_it_and_onnx_names_what_it_lacks(tmp_path):
     layer, x = DeformableConv(4, 6, modulated=True).eval(), torch.randn(2, 4, 9, 10)
     traced = torch.jit.trace(layer, x[:1], check_trace=False)
     torch.testing.assert_close(output(traced, x), output(layer, x))
-    with pytest.raises(torch.onnx.errors.UnsupportedOperatorError, match="torchvision::deform_conv2d"):
+    with pytest.raises(
+        torch.onnx.errors.UnsupportedOperatorError, match="torchvision::deform_conv2d"
+    ):
         torch.onnx.export(layer, (x,), tmp_path / "layer.onnx", dynamo=False, verbose=False)
 
 
 def test_a_process_that_exports_before_it_runs_the_layer_gets_the_same_answer(tmp_path):
     """torchvision, imported in the middle of a trace, would be traced too."""
-    # By its exit code: the exporter prints the graph past Python, before or after what Python prints.
+    # By its exit code: the exporter prints the graph past Python, before or after what Python
+    # prints.
     code = (
-        "import sys, torch; from dynconv.relatives import DeformableConv\n"
-        "try: torch.onnx.export(DeformableConv(4, 6).eval(), (torch.randn(1, 4, 9, 9),), 'layer.onnx', dynamo=False)\n"
-        "except torch.onnx.errors.UnsupportedOperatorError as error: sys.exit('torchvision::deform_conv2d' not in str(error))\n"
-        "sys.exit('no error')"
+        "import sys, torch; from dynconv.relatives import DeformableConv\ntry:"
+        " torch.onnx.export(DeformableConv(4, 6).eval(), (torch.randn(1, 4, 9, 9),), 'layer.onnx',"
+        " dynamo=False)\nexcept torch.onnx.errors.UnsupportedOperatorError as error:"
+        " sys.exit('torchvision::deform_conv2d' not in str(error))\nsys.exit('no error')"
     )
     run_python(code, tmp_path)
 
 
-# --- timm backbones ---------------------------------------------------------------------------------------------------
+# --- timm backbones -------------------------------------------------------------------------------
 
-# A Swin, whose maps are channels last and which wants to be told that images vary in size, made small.
-SWIN = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1), "strict_img_size": False}
-NETWORKS = {"resnet18": {}, "mobilenetv3_small_050": {}, "convnext_atto": {}, "swin_tiny_patch4_window7_224": SWIN}
-MEAN, STD = (torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+# A Swin, whose maps are channels last and which wants to be told that images vary in size, made
+# small.
+SWIN = {
+    "embed_dim": 16,
+    "depths": (1, 1, 1, 1),
+    "num_heads": (1, 1, 1, 1),
+    "strict_img_size": False,
+}
+NETWORKS = {
+    "resnet18": {},
+    "mobilenetv3_small_050": {},
+    "convnext_atto": {},
+    "swin_tiny_patch4_window7_224": SWIN,
+}
+MEAN, STD = (
+    torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_network_with_feature_maps_gives_them_from_a_normalised_image(name):
     backbone, x = TimmBackbone(name, options=NETWORKS[name]).eval(), torch.rand(2, 3, 64, 96)
-    reference = timm.create_model(name, features_only=True, out_indices=(-3, -2, -1), **NETWORKS[name]).eval()
-    reference.load_state_dict({key: backbone.state_dict()[f"net.{key}"] for key in reference.state_dict()})
+    reference = timm.create_model(
+        name, features_only=True, out_indices=(-3, -2, -1), **NETWORKS[name]
+    ).eval()
+    reference.load_state_dict(
+        {key: backbone.state_dict()[f"net.{key}"] for key in reference.state_dict()}
+    )
     assert {key.partition(".")[0] for key in backbone.state_dict()} == {"net"}
     with torch.no_grad():
         maps, expected = backbone(x), reference((x - MEAN) / STD)
-    assert [tuple(y.shape) for y in maps] == [(2, c, 64 // s, 96 // s) for c, s in zip(backbone.channels, (8, 16, 32))]
+    assert [tuple(y.shape) for y in maps] == [
+        (2, c, 64 // s, 96 // s) for c, s in zip(backbone.channels, (8, 16, 32))
+    ]
     for ours, theirs in zip(maps, expected, strict=True):
-        torch.testing.assert_close(ours, theirs.permute(0, 3, 1, 2) if name.startswith("swin") else theirs)
+        torch.testing.assert_close(
+            ours, theirs.permute(0, 3, 1, 2) if name.startswith("swin") else theirs
+        )
 
 
 def test_other_strides_are_chosen_by_their_number():
@@ -366,11 +573,15 @@ def test_other_strides_are_chosen_by_their_number():
 def test_what_ultralytics_does_to_batchnorm_is_taken_back():
     backbone, x = TimmBackbone("starnet_s050").eval(), torch.rand(1, 3, 64, 64)
     norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:  # statistics as after some training: with other values the trap would not show
+    for (
+        norm
+    ) in norms:  # statistics as after some training: with other values the trap would not show
         nn.init.uniform_(norm.running_var, 1e-3, 1e-2)
     before = output(backbone, x)
     initialize_weights(backbone)
-    assert {norm.eps for norm in norms} == {1e-3} and not torch.allclose(output(backbone, x), before, rtol=0.01)
+    assert {norm.eps for norm in norms} == {1e-3} and not torch.allclose(
+        output(backbone, x), before, rtol=0.01
+    )
     assert torch.equal(output(backbone.eval(), x), before)
     initialize_weights(backbone)
     backbone.train()
@@ -380,9 +591,16 @@ def test_what_ultralytics_does_to_batchnorm_is_taken_back():
 def test_pretrained_weights_come_from_a_file_too(tmp_path):
     classifier = timm.create_model("starnet_s050")
     torch.save(classifier.state_dict(), tmp_path / "weights.pth")
-    backbone = TimmBackbone("starnet_s050", True, options={"pretrained_cfg_overlay": {"file": str(tmp_path / "weights.pth")}})
+    backbone = TimmBackbone(
+        "starnet_s050",
+        True,
+        options={"pretrained_cfg_overlay": {"file": str(tmp_path / "weights.pth")}},
+    )
     for key, tensor in backbone.net.state_dict().items():
-        assert torch.equal(tensor, classifier.state_dict()[key.replace("stem_", "stem.").replace("stages_", "stages.")])
+        assert torch.equal(
+            tensor,
+            classifier.state_dict()[key.replace("stem_", "stem.").replace("stages_", "stages.")],
+        )
 
 
 def test_without_a_network_the_way_out_is_named(monkeypatch):
@@ -390,17 +608,32 @@ def test_without_a_network_the_way_out_is_named(monkeypatch):
         raise FileNotFoundError("cannot find the requested files in the local cache")
 
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", fail)
-    with pytest.raises(ConnectionError, match="weights of starnet_s1 are not on this machine.*pretrained=False, or options="):
+    with pytest.raises(
+        ConnectionError,
+        match="weights of starnet_s1 are not on this machine.*pretrained=False, or options=",
+    ):
         TimmBackbone("starnet_s1", pretrained=True)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("starnet_s5",), r"no network called 'starnet_s5' .*did you mean .*'starnet_s4'"),
-    (("xyzzy",), r"no network called 'xyzzy' .*timm.list_models\("),
-    (("vit_tiny_patch16_224",), "vit_tiny_patch16_224 gives no feature map at stride 8, 32; its maps have the strides 16. Choose"),
-    (("convnext_atto", False, (2, 8)), "no feature map at stride 2; its maps have the strides 4, 8, 16, 32"),
-    (("starnet_s050", True), "no pretrained weights for starnet_s050: use pretrained=False"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("starnet_s5",), r"no network called 'starnet_s5' .*did you mean .*'starnet_s4'"),
+        (("xyzzy",), r"no network called 'xyzzy' .*timm.list_models\("),
+        (
+            ("vit_tiny_patch16_224",),
+            (
+                "vit_tiny_patch16_224 gives no feature map at stride 8, 32; its maps have the"
+                " strides 16. Choose"
+            ),
+        ),
+        (
+            ("convnext_atto", False, (2, 8)),
+            "no feature map at stride 2; its maps have the strides 4, 8, 16, 32",
+        ),
+        (("starnet_s050", True), "no pretrained weights for starnet_s050: use pretrained=False"),
+    ],
+)
 def test_a_backbone_that_cannot_be_is_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
         TimmBackbone(*arguments)
@@ -408,5 +641,7 @@ def test_a_backbone_that_cannot_be_is_refused_by_name(arguments, message):
 
 def test_a_backbone_wants_rgb():
     """A grey image would be broadcast to three channels in silence."""
-    with pytest.raises(ValueError, match=r"RGB images in 0..1, shape \(B, 3, H, W\), got \(1, 1, 64, 64\)"):
+    with pytest.raises(
+        ValueError, match=r"RGB images in 0..1, shape \(B, 3, H, W\), got \(1, 1, 64, 64\)"
+    ):
         TimmBackbone("starnet_s050")(torch.rand(1, 1, 64, 64))

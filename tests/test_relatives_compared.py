@@ -1,4 +1,6 @@
-"""The page that compares the relatives: a notebook in `book/`, which keeps the rules of the chapters that concern any notebook."""
+"""The page that compares the relatives: a notebook in `book/`, which keeps the rules of the
+chapters that concern any notebook.
+"""
 
 import pytest
 import test_chapters as chapters
@@ -6,9 +8,14 @@ from conftest import REPOSITORY, ROOT
 
 PAGE = ROOT / "book/relatives_compared.ipynb"
 RULES = (
-    "is_committed_without_outputs", "has_cell_ids", "runs_on_any_python_kernel", "setup_cell_is_that_of_all_chapters", "setup_cell_can_run",
-    "is_plain_markdown", "runs_the_same_code_everywhere",
-)  # fmt: skip
+    "is_committed_without_outputs",
+    "has_cell_ids",
+    "runs_on_any_python_kernel",
+    "setup_cell_is_that_of_all_chapters",
+    "setup_cell_can_run",
+    "is_plain_markdown",
+    "runs_the_same_code_everywhere",
+)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -18,7 +25,10 @@ def test_the_page_keeps_the_rules_of_the_chapters(rule):
 
 def test_the_page_can_be_opened_in_colab():
     opening = chapters.cells(PAGE)[0].source
-    assert f"]({chapters.COLAB}/blob/main/book/{PAGE.name})" in opening and f"]({REPOSITORY}/raw/main/book/{PAGE.name})" in opening
+    assert (
+        f"]({chapters.COLAB}/blob/main/book/{PAGE.name})" in opening
+        and f"]({REPOSITORY}/raw/main/book/{PAGE.name})" in opening
+    )
 
 
 def test_it_is_the_only_notebook_of_its_kind():

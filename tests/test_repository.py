@@ -14,7 +14,9 @@ BUILT_OR_FOREIGN = {"_build", "node_modules", "__pycache__", "build", "dist"}
 def text_files(root):
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
-        foreign = BUILT_OR_FOREIGN.intersection(parts) or any(part.startswith(".") or ".egg-info" in part for part in parts)
+        foreign = BUILT_OR_FOREIGN.intersection(parts) or any(
+            part.startswith(".") or ".egg-info" in part for part in parts
+        )
         if path.is_file() and not foreign:
             try:
                 yield path, path.read_text(encoding="utf-8")
@@ -44,11 +46,15 @@ def test_config_names_a_valid_address():
 
 
 def test_no_place_disagrees():
-    """Wherever the owner or the name of the repository stands in an address, it is the address of `_config.yml`."""
+    """Wherever the owner or the name of the repository stands in an address, it is the address of
+    `_config.yml`.
+    """
     strays = []
     for path in repository.places():
         text = path.read_text(encoding="utf-8")
-        for owner, name in re.findall(r"(?:github\.com|/github)/([\w-]+)/([\w-]+(?:\.[\w-]+)*)", text):
+        for owner, name in re.findall(
+            r"(?:github\.com|/github)/([\w-]+)/([\w-]+(?:\.[\w-]+)*)", text
+        ):
             name = name.removesuffix(".git")
             if (owner == OWNER) != (name == NAME):
                 strays.append(f"{path.relative_to(ROOT)}: {owner}/{name}")
@@ -58,7 +64,9 @@ def test_no_place_disagrees():
 def test_no_other_file_repeats_the_address():
     """Files that the tool does not rewrite must read the address from `_config.yml`."""
     places = repository.places()
-    repeated = [path for path, text in text_files(ROOT) if path not in places and f"{OWNER}/{NAME}" in text]
+    repeated = [
+        path for path, text in text_files(ROOT) if path not in places and f"{OWNER}/{NAME}" in text
+    ]
     assert not repeated
 
 
@@ -70,7 +78,9 @@ def test_changes_every_place_and_back(copy):
         assert f"{OWNER}/{NAME}" not in text, path
     for notebook in [*copy.glob("notebooks/*.ipynb"), *copy.glob("book/*.ipynb")]:
         text, name = notebook.read_text(encoding="utf-8"), notebook.relative_to(copy).as_posix()
-        assert f"https://colab.research.google.com/github/a-teacher/my.course/blob/main/{name}" in text
+        assert (
+            f"https://colab.research.google.com/github/a-teacher/my.course/blob/main/{name}" in text
+        )
         assert f"https://github.com/a-teacher/my.course/raw/main/{name}" in text
         assert "git+https://github.com/a-teacher/my.course" in text
     repository.main("https://github.com/a-teacher/my.course")
@@ -92,7 +102,11 @@ def test_an_interrupted_run_can_be_repeated(copy, monkeypatch):
         repository.main("https://github.com/a-teacher/course")
     monkeypatch.setattr(repository.os, "replace", replace)
     repository.main("https://github.com/a-teacher/course")
-    assert not [path for path, text in snapshot(copy).items() if f"{OWNER}/{NAME}" in text and path.suffix != ".new"]
+    assert not [
+        path
+        for path, text in snapshot(copy).items()
+        if f"{OWNER}/{NAME}" in text and path.suffix != ".new"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +130,12 @@ def test_refuses_other_addresses(copy, url):
 
 
 def test_rewrites_only_this_address():
-    text = "github.com/me/book github.com/me/book.git github.com/me/book2 github.com/me/book-x github.com/me/book.x. me.github.io/book/"
-    new = "github.com/you/b github.com/you/b.git github.com/me/book2 github.com/me/book-x github.com/me/book.x. you.github.io/b/"
+    text = (
+        "github.com/me/book github.com/me/book.git github.com/me/book2 github.com/me/book-x"
+        " github.com/me/book.x. me.github.io/book/"
+    )
+    new = (
+        "github.com/you/b github.com/you/b.git github.com/me/book2 github.com/me/book-x"
+        " github.com/me/book.x. you.github.io/b/"
+    )
     assert repository.rewrite(text, ("me", "book"), ("you", "b")) == new

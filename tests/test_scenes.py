@@ -1,4 +1,6 @@
-"""The scenes: the same on every machine, labelled and lit as they say, and on disk whole or not at all."""
+"""The scenes: the same on every machine, labelled and lit as they say, and on disk whole or not at
+all.
+"""
 
 import errno
 import hashlib
@@ -10,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from dynconv import scenes
+from dynconv.lab import scenes
 
 
 def test_a_seed_names_the_same_images_everywhere():
@@ -19,7 +21,9 @@ def test_a_seed_names_the_same_images_everywhere():
     assert 0 <= images.min() < 0.4 < images.max() <= 1
     np.testing.assert_array_equal(images[:2], scenes.shapes(2, size=32, seed=5))
     assert not np.array_equal(images, scenes.shapes(3, size=32, seed=6))
-    rounded = (images * 1000).round().astype(np.int32)  # a fingerprint that the last bits of a float cannot change
+    rounded = (
+        (images * 1000).round().astype(np.int32)
+    )  # a fingerprint that the last bits of a float cannot change
     assert hashlib.sha256(rounded.tobytes()).hexdigest()[:16] == "4ef54d33ebaf978f"
 
 
@@ -33,17 +37,20 @@ def test_lights_do_what_they_are_called():
     np.testing.assert_array_equal(noisy, scenes.relight(images, "noisy", seed=1))
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: scenes.shapes(0), "count must be at least 1"),
-    (lambda: scenes.shapes(1, size=8), "size at least 16, got count=1, size=8"),
-    (lambda: scenes.relight(scenes.shapes(1), "dusk"), "unknown light 'dusk': expected one of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: scenes.shapes(0), "count must be at least 1"),
+        (lambda: scenes.shapes(1, size=8), "size at least 16, got count=1, size=8"),
+        (lambda: scenes.relight(scenes.shapes(1), "dusk"), "unknown light 'dusk': expected one of"),
+    ],
+)
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-# --- the data set -----------------------------------------------------------------------------------------------------
+# --- the data set ---------------------------------------------------------------------------------
 
 SMALL = dict(train=8, val=8, size=64, progress=False)
 
@@ -61,10 +68,17 @@ def pixels(data, split):
 def test_the_pixels_of_a_data_set_are_the_same_everywhere(written):
     digest = hashlib.sha256()
     for split in scenes.SPLITS:
-        for image, labels, light in zip(pixels(written, split), written.labels(split), written.lights(split)):
+        for image, labels, light in zip(
+            pixels(written, split), written.labels(split), written.lights(split)
+        ):
             assert image.shape == (64, 64) and image.dtype == np.uint8
-            digest.update(image.tobytes() + np.round(labels * 1e6).astype("<i8").tobytes() + light.encode())
-    assert digest.hexdigest()[:16] == {"shapes": "0eee40a6d771e87c", "digits": "88c714968123ca1a"}[written.objects]
+            digest.update(
+                image.tobytes() + np.round(labels * 1e6).astype("<i8").tobytes() + light.encode()
+            )
+    assert (
+        digest.hexdigest()[:16]
+        == {"shapes": "0eee40a6d771e87c", "digits": "88c714968123ca1a"}[written.objects]
+    )
 
 
 def test_the_files_are_what_draw_draws_and_what_the_yaml_says(written):
@@ -75,7 +89,9 @@ def test_the_files_are_what_draw_draws_and_what_the_yaml_says(written):
             np.testing.assert_allclose(written.labels(split)[index], labels, atol=5e-7)
             assert written.lights(split)[index] == light
     facts = yaml.safe_load(written.yaml.read_text(encoding="utf-8"))
-    assert tuple(facts["names"].values()) == written.names and list(facts["names"]) == list(range(len(written.names)))
+    assert tuple(facts["names"].values()) == written.names and list(facts["names"]) == list(
+        range(len(written.names))
+    )
     assert (written.folder / facts["train"]).samefile(written.images("train")[0].parent)
     assert (written.folder / facts["val"]).samefile(written.images("val")[0].parent)
     with pytest.raises(ValueError, match="unknown split 'test': expected one of .'train', 'val'"):
@@ -84,16 +100,29 @@ def test_the_files_are_what_draw_draws_and_what_the_yaml_says(written):
 
 @pytest.mark.parametrize("objects", scenes.NAMES)
 def test_an_image_depends_on_its_number_and_seed_alone_and_on_both(objects, tmp_path):
-    few, many, other = (scenes.make(tmp_path, objects, size=32, val=4, progress=False, **more) for more in ({"train": 4}, {"train": 12}, {"train": 4, "seed": 1}))
+    few, many, other = (
+        scenes.make(tmp_path, objects, size=32, val=4, progress=False, **more)
+        for more in ({"train": 4}, {"train": 12}, {"train": 4, "seed": 1})
+    )
     for split in scenes.SPLITS:
         assert all(np.array_equal(a, b) for a, b in zip(pixels(few, split), pixels(many, split)))
-        assert not any(np.array_equal(a, b) for a, b in zip(pixels(few, split), pixels(other, split)))
-    seen = {image.tobytes() for data in (many, other) for split in scenes.SPLITS for image in pixels(data, split)}
+        assert not any(
+            np.array_equal(a, b) for a, b in zip(pixels(few, split), pixels(other, split))
+        )
+    seen = {
+        image.tobytes()
+        for data in (many, other)
+        for split in scenes.SPLITS
+        for image in pixels(data, split)
+    }
     assert len(seen) == 12 + 4 + 4 + 4, "no image twice, in train and val together"
 
 
 def test_lights_go_round_and_objects_are_balanced(written):
-    assert written.lights("train") == [*scenes.LIGHTS] * 2 and written.lights("val") == [*scenes.LIGHTS] * 2
+    assert (
+        written.lights("train") == [*scenes.LIGHTS] * 2
+        and written.lights("val") == [*scenes.LIGHTS] * 2
+    )
     drawn = [scenes.draw(written.objects, "train", index, 64)[1] for index in range(200)]
     numbers = np.bincount([len(labels) for labels in drawn], minlength=5)
     kinds = np.bincount(np.concatenate([labels[:, 0] for labels in drawn]).astype(int))
@@ -101,16 +130,23 @@ def test_lights_go_round_and_objects_are_balanced(written):
     assert len(kinds) == len(written.names) and kinds.min() > 0.6 * kinds.mean()
 
 
-@pytest.mark.parametrize("objects, soft", [("shapes", 3), ("digits", 8)])  # pixels of 128: a pixel of a digit, often a faint one, becomes up to 6
+@pytest.mark.parametrize(
+    "objects, soft", [("shapes", 3), ("digits", 8)]
+)  # pixels of 128: a pixel of a digit, often a faint one, becomes up to 6
 def test_a_box_is_tight_around_what_is_dark(objects, soft):
-    """By daylight objects are dark on a bright ground: nothing outside the boxes is dark, and each side of a box touches it."""
+    """By daylight objects are dark on a bright ground: nothing outside the boxes is dark, and each
+    side of a box touches it.
+    """
     size, count = 128, 0
     for index in range(0, 80, len(scenes.LIGHTS)):
         image, labels, light = scenes.draw(objects, "val", index, size)
         assert light == "day"
         dark, outside = image < 0.5 * 255, np.ones((size, size), bool)
         for _, x, y, width, height in labels:
-            left, top, right, bottom = (round(edge * size) for edge in (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+            left, top, right, bottom = (
+                round(edge * size)
+                for edge in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            )
             assert 0 <= left < right <= size and 0 <= top < bottom <= size
             outside[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1] = False
             inside = dark[top:bottom, left:right]
@@ -127,7 +163,10 @@ def test_shapes_are_what_they_are_called():
     for index in range(0, 120, len(scenes.LIGHTS)):
         image, labels, _ = scenes.draw("shapes", "train", index, 128)
         for kind, x, y, width, height in labels:
-            left, top, right, bottom = (round(edge * 128) for edge in (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+            left, top, right, bottom = (
+                round(edge * 128)
+                for edge in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            )
             filled[int(kind)].append((image[top:bottom, left:right] < 0.5 * 255).mean())
     for kind, part in enumerate((np.pi / 4, 1, 0.5)):
         assert np.mean(filled[kind]) == pytest.approx(part, abs=0.07), scenes.NAMES["shapes"][kind]
@@ -137,21 +176,36 @@ def test_no_digit_of_val_is_one_of_train():
     from sklearn.datasets import load_digits
 
     rows, parts = load_digits(), scenes._digits()
-    source = {split: np.concatenate([parts[split, kind] for kind in range(10)]) for split in scenes.SPLITS}
+    source = {
+        split: np.concatenate([parts[split, kind] for kind in range(10)]) for split in scenes.SPLITS
+    }
     assert {split: len(digits) for split, digits in source.items()} == {"train": 1297, "val": 500}
-    both = {digit.tobytes() for digit in source["train"]} & {digit.tobytes() for digit in source["val"]}
-    assert len(both) == len({row.tobytes() for row in rows.images[:1297]} & {row.tobytes() for row in rows.images[1297:]}) == 0
+    both = {digit.tobytes() for digit in source["train"]} & {
+        digit.tobytes() for digit in source["val"]
+    }
+    assert (
+        len(both)
+        == len(
+            {row.tobytes() for row in rows.images[:1297]}
+            & {row.tobytes() for row in rows.images[1297:]}
+        )
+        == 0
+    )
     for kind in range(10):
         assert len(parts["train", kind]) + len(parts["val", kind]) == (rows.target == kind).sum()
     first = np.round(rows.images[np.flatnonzero(rows.target[1297:] == 3)[0] + 1297] * 255 / 16)
     np.testing.assert_array_equal(parts["val", 3][0], first)
 
 
-# --- on disk ----------------------------------------------------------------------------------------------------------
+# --- on disk --------------------------------------------------------------------------------------
 
 
 def state(folder):
-    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.rglob("*") if file.is_file()}
+    return {
+        file: (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
 
 
 def test_a_second_call_finds_what_is_there(tmp_path, monkeypatch, capsys):
@@ -161,21 +215,47 @@ def test_a_second_call_finds_what_is_there(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scenes, "draw", lambda *_: pytest.fail("drawn again"))
     assert scenes.make(tmp_path, **SMALL) == first and capsys.readouterr().out == ""
     (first.folder / "labels/train.cache").unlink()
-    assert state(tmp_path) == before and [path.name for path in tmp_path.iterdir()] == ["shapes-64px-8+8-seed0"]
+    assert state(tmp_path) == before and [path.name for path in tmp_path.iterdir()] == [
+        "shapes-64px-8+8-seed0"
+    ]
 
 
 DAMAGE = {
-    "an image": (lambda folder: (folder / "images/val/00003.png").write_bytes(b"torn"), "images/val/00003.png was changed"),
-    "a label": (lambda folder: (folder / "labels/train/00000.txt").write_text(""), "labels/train/00000.txt was changed"),
-    "one missing": (lambda folder: (folder / "labels/train/00001.txt").unlink(), "labels/train/00001 is missing"),
-    "one too many": (lambda folder: (folder / "images/train/mine.jpg").touch(), "images/train/mine is one too many"),
-    "the YAML": (lambda folder: (folder / "data.yaml").write_text("train: "), "data.yaml was changed"),
+    "an image": (
+        lambda folder: (folder / "images/val/00003.png").write_bytes(b"torn"),
+        "images/val/00003.png was changed",
+    ),
+    "a label": (
+        lambda folder: (folder / "labels/train/00000.txt").write_text(""),
+        "labels/train/00000.txt was changed",
+    ),
+    "one missing": (
+        lambda folder: (folder / "labels/train/00001.txt").unlink(),
+        "labels/train/00001 is missing",
+    ),
+    "one too many": (
+        lambda folder: (folder / "images/train/mine.jpg").touch(),
+        "images/train/mine is one too many",
+    ),
+    "the YAML": (
+        lambda folder: (folder / "data.yaml").write_text("train: "),
+        "data.yaml was changed",
+    ),
     "no YAML": (lambda folder: (folder / "data.yaml").unlink(), "data.yaml is missing"),
-    "the manifest": (lambda folder: (folder / "scenes.json").write_text('{"images": {'), "scenes.json is damaged"),
-    "an empty manifest": (lambda folder: (folder / "scenes.json").write_text('{"images": {}}'), "scenes.json is damaged"),
+    "the manifest": (
+        lambda folder: (folder / "scenes.json").write_text('{"images": {'),
+        "scenes.json is damaged",
+    ),
+    "an empty manifest": (
+        lambda folder: (folder / "scenes.json").write_text('{"images": {}}'),
+        "scenes.json is damaged",
+    ),
     "no manifest": (lambda folder: (folder / "scenes.json").unlink(), "scenes.json is missing"),
-    "a folder": (lambda folder: shutil.rmtree(folder / "images/val"), "images/val/00000 is missing"),
-}  # fmt: skip
+    "a folder": (
+        lambda folder: shutil.rmtree(folder / "images/val"),
+        "images/val/00000 is missing",
+    ),
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -186,14 +266,23 @@ def test_what_is_damaged_is_made_anew_and_said_in_one_line(tmp_path, capsys, dam
     spoil(data.folder)
     assert scenes.make(tmp_path, **SMALL) == data
     assert capsys.readouterr().out == f"{data.folder.name}: {message}; it is made anew\n"
-    assert {file: content for file, (content, _) in state(tmp_path).items()} == before and len(list(tmp_path.iterdir())) == 1
+    assert {file: content for file, (content, _) in state(tmp_path).items()} == before and len(
+        list(tmp_path.iterdir())
+    ) == 1
 
 
-@pytest.mark.parametrize("error, shown", [
-    (KeyboardInterrupt(), None),
-    (OSError(errno.ENOSPC, "No space left on device"), "the disk is full: 16 images need about 1 MB in"),
-    (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
-], ids=["Ctrl-C", "full disk", "forbidden"])  # fmt: skip
+@pytest.mark.parametrize(
+    "error, shown",
+    [
+        (KeyboardInterrupt(), None),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "the disk is full: 16 images need about 1 MB in",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+    ],
+    ids=["Ctrl-C", "full disk", "forbidden"],
+)
 @pytest.mark.parametrize("damaged", [False, True], ids=["new", "repair"])
 def test_an_interruption_leaves_nothing_half_done(tmp_path, monkeypatch, error, shown, damaged):
     if damaged:
@@ -210,7 +299,9 @@ def test_an_interruption_leaves_nothing_half_done(tmp_path, monkeypatch, error, 
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(type(error), match=shown):
         scenes.make(tmp_path, **SMALL)
-    assert state(tmp_path) == before and len(list(tmp_path.iterdir())) == damaged, "what was there is still there"
+    assert state(tmp_path) == before and len(list(tmp_path.iterdir())) == damaged, (
+        "what was there is still there"
+    )
     monkeypatch.undo()
     assert len(scenes.make(tmp_path, **SMALL).images("val")) == 8
 
@@ -227,16 +318,24 @@ def test_a_bar_shows_progress_unless_told_not_to(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"objects": "letters"}, "unknown objects 'letters': expected one of .'shapes', 'digits'"),
-    ({"train": 0}, "train must be a whole number, at least 1, got 0"),
-    ({"val": 2.5}, "val must be a whole number, at least 1, got 2.5"),
-    ({"val": True}, "val must be a whole number, at least 1, got True"),
-    ({"seed": -1}, "seed must be a whole number, at least 0, got -1"),
-    ({"size": 16}, "size must be a whole number, at least 32, got 16"),
-    ({"size": 100}, "size must be a multiple of 32, the coarsest stride of a YOLO model, got 100"),
-])  # fmt: skip
-def test_a_data_set_that_cannot_be_is_refused_before_anything_is_written(tmp_path, arguments, message):
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"objects": "letters"}, "unknown objects 'letters': expected one of .'shapes', 'digits'"),
+        ({"train": 0}, "train must be a whole number, at least 1, got 0"),
+        ({"val": 2.5}, "val must be a whole number, at least 1, got 2.5"),
+        ({"val": True}, "val must be a whole number, at least 1, got True"),
+        ({"seed": -1}, "seed must be a whole number, at least 0, got -1"),
+        ({"size": 16}, "size must be a whole number, at least 32, got 16"),
+        (
+            {"size": 100},
+            "size must be a multiple of 32, the coarsest stride of a YOLO model, got 100",
+        ),
+    ],
+)
+def test_a_data_set_that_cannot_be_is_refused_before_anything_is_written(
+    tmp_path, arguments, message
+):
     with pytest.raises(ValueError, match=message):
         scenes.make(tmp_path / "new", **arguments)
     assert not list(tmp_path.iterdir())

@@ -16,15 +16,24 @@ BUILT = sorted(str(path.relative_to(HTML)) for path in HTML.rglob("*.html")) or 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 
-# Pages that may hold a slider, by their text: a figure is a custom element `<dc-...>` whose script makes its sliders.
-MAY_MOVE = [name for name in BUILT if HTML.exists() and re.search("<dc-|range", (HTML / name).read_text("utf-8"))]
+# Pages that may hold a slider, by their text: a figure is a custom element `<dc-...>` whose script
+# makes its sliders.
+MAY_MOVE = [
+    name
+    for name in BUILT
+    if HTML.exists() and re.search("<dc-|range", (HTML / name).read_text("utf-8"))
+]
 # Chapters in which the reader must find something to move.
 PLAYABLE = (
-    "01_one_kernel_per_image", "02_where_alpha_comes_from", "03_parameters_are_not_flops", "11_deformable_is_not_dynamic", "12_starnet",
-)  # fmt: skip
+    "01_one_kernel_per_image",
+    "02_where_alpha_comes_from",
+    "03_parameters_are_not_flops",
+    "11_deformable_is_not_dynamic",
+    "12_starnet",
+)
 
 
-# --- what a page does when it is opened -------------------------------------------------------------------------------
+# --- what a page does when it is opened -----------------------------------------------------------
 
 
 @dataclass
@@ -57,7 +66,10 @@ def visit(browser, site):
                 route.continue_()
 
         context.route("**/*", guard)
-        seen.page.on("response", lambda r: seen.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        seen.page.on(
+            "response",
+            lambda r: seen.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None,
+        )
         seen.page.on("requestfailed", lambda r: seen.failed.append(f"{r.failure} {r.url}"))
         seen.page.on("console", lambda m: seen.errors.append(m.text) if m.type == "error" else None)
         seen.page.on("pageerror", lambda e: seen.errors.append(str(e)))
@@ -93,17 +105,27 @@ def test_page_opens_cleanly(visit, name, scheme):
     width = seen.page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390, f"the page is {width} px wide on a phone of 390 px"
     assert seen.page.locator("h1").count() == 1
-    assert not seen.page.evaluate(UNNAMED_PICTURES), "pictures without a description (alt or aria-label)"
-    bad_tex = seen.page.locator("mjx-merror, mjx-container [mathcolor=red]")  # unreadable; an unknown command
+    assert not seen.page.evaluate(UNNAMED_PICTURES), (
+        "pictures without a description (alt or aria-label)"
+    )
+    bad_tex = seen.page.locator(
+        "mjx-merror, mjx-container [mathcolor=red]"
+    )  # unreadable; an unknown command
     assert not bad_tex.count(), "TeX that MathJax cannot read: " + bad_tex.first.text_content()
 
 
 def test_icons_are_drawn(visit):
     """They come from the theme's web font, now that its fontawesome.js is left out."""
     page = visit("book/index.html", **DESK).page
-    assert page.evaluate("[...document.fonts].some(f => f.family.includes('Awesome') && f.status === 'loaded')")
+    assert page.evaluate(
+        "[...document.fonts].some(f => f.family.includes('Awesome') && f.status === 'loaded')"
+    )
     icon = page.locator("i[class*='fa-'], span[class*='fa-']").locator("visible=true").first
-    assert icon.evaluate("e => getComputedStyle(e, '::before').content") not in ("none", "normal", '""')
+    assert icon.evaluate("e => getComputedStyle(e, '::before').content") not in (
+        "none",
+        "normal",
+        '""',
+    )
 
 
 def test_search_finds_words_offline(visit):
@@ -113,13 +135,15 @@ def test_search_finds_words_offline(visit):
 
 
 def test_unknown_address_shows_the_404_page(visit):
-    """GitHub Pages answers with 404.html at whatever depth, so its own links must not depend on where it is."""
+    """GitHub Pages answers with 404.html at whatever depth, so its own links must not depend on
+    where it is.
+    """
     text = (HTML / "404.html").read_text(encoding="utf-8")
     assert f'src="{PREFIX}_static/' in text
     assert 'src="_static/' not in text
 
 
-# --- what is in the files ---------------------------------------------------------------------------------------------
+# --- what is in the files -------------------------------------------------------------------------
 
 
 class Links(HTMLParser):
@@ -154,7 +178,9 @@ def test_links_lead_somewhere(site, name):
         if urlsplit(target).scheme or link == "#":
             continue
         file = unquote(urlsplit(target).path).removeprefix(PREFIX) or "index.html"
-        if not (HTML / file).is_file() or (anchor and file.endswith(".html") and unquote(anchor) not in read(file).anchors):
+        if not (HTML / file).is_file() or (
+            anchor and file.endswith(".html") and unquote(anchor) not in read(file).anchors
+        ):
             broken.append(link)
     assert not broken
 
@@ -167,33 +193,45 @@ def test_nothing_is_loaded_from_elsewhere(site, name):
 
 def test_site_holds_the_pages_of_the_book_and_no_others(site):
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    pages = {toc["root"]} | {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
+    pages = {toc["root"]} | {
+        chapter["file"] for part in toc["parts"] for chapter in part["chapters"]
+    }
     made_by_sphinx = {"index", "genindex", "search", "404"}
     assert {name.removesuffix(".html") for name in BUILT} == pages | made_by_sphinx
-    sources = {str(path.relative_to(HTML / "_sources")).split(".")[0] for path in HTML.glob("_sources/**/*.*")}
+    sources = {
+        str(path.relative_to(HTML / "_sources")).split(".")[0]
+        for path in HTML.glob("_sources/**/*.*")
+    }
     assert sources <= pages
 
 
 def test_every_page_leads_on():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    pages = [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    pages = [toc["root"]] + [
+        chapter["file"] for part in toc["parts"] for chapter in part["chapters"]
+    ]
     for page, following in zip(pages, pages[1:]):
         links = [urljoin(PREFIX + page, link) for link in read(page + ".html").links]
         assert f"{PREFIX}{following}.html" in links, f"{page} has no link to {following}"
 
 
-# --- what moves -------------------------------------------------------------------------------------------------------
+# --- what moves -----------------------------------------------------------------------------------
 
 # Everything but the picture: a slider's own knob must not count as a change of the picture.
 ONLY_THE_PICTURE = """
 input, output, button, select, label { visibility: hidden !important }
 label svg, label canvas { visibility: visible !important }
 """
-FIGURE = "xpath=ancestor-or-self::*[contains(name(), '-') or self::figure or contains(@class, 'dc-figure')][last()]"
+FIGURE = (
+    "xpath=ancestor-or-self::*[contains(name(), '-') or self::figure or contains(@class,"
+    " 'dc-figure')][last()]"
+)
 
 
 def sliders(page):
-    return [slider for slider in page.locator("main input[type=range]").all() if slider.is_enabled()]
+    return [
+        slider for slider in page.locator("main input[type=range]").all() if slider.is_enabled()
+    ]
 
 
 def picture(control):
@@ -210,11 +248,15 @@ def picture(control):
 
 
 def fraction(slider):
-    return slider.evaluate("e => (e.valueAsNumber - (+e.min || 0)) / ((e.max === '' ? 100 : +e.max) - (+e.min || 0))")
+    return slider.evaluate(
+        "e => (e.valueAsNumber - (+e.min || 0)) / ((e.max === '' ? 100 : +e.max) - (+e.min || 0))"
+    )
 
 
 def point(slider, at):
-    """The place on the slider, relative to its corner, that stands for the value at this fraction of its range."""
+    """The place on the slider, relative to its corner, that stands for the value at this fraction
+    of its range.
+    """
     box = slider.bounding_box()
     return {"x": 8 + at * (box["width"] - 16), "y": box["height"] / 2}
 
@@ -255,7 +297,9 @@ def test_sliders_move_their_picture(visit, name, way):
     operate, settings = WAYS[way]
     seen = visit(name, **settings)
     for slider in sliders(seen.page):
-        what = slider.evaluate("e => e.getAttribute('aria-label') || e.closest('label')?.textContent.trim() || e.id")
+        what = slider.evaluate(
+            "e => e.getAttribute('aria-label') || e.closest('label')?.textContent.trim() || e.id"
+        )
         assert what, "a slider without a name"
         slider.scroll_into_view_if_needed()
         value, before = slider.input_value(), picture(slider)
@@ -268,7 +312,9 @@ def test_sliders_move_their_picture(visit, name, way):
 @pytest.mark.parametrize("way", ["keyboard", "mouse", "touch"])
 @pytest.mark.parametrize("name", MAY_MOVE)
 def test_buttons_of_figures_work(visit, name, way):
-    """Each one changes its figure: first a slider is moved, so that a button that resets has something to do."""
+    """Each one changes its figure: first a slider is moved, so that a button that resets has
+    something to do.
+    """
     seen = visit(name, **WAYS[way][1])
     slider_in = seen.page.locator("input[type=range]")
     for figure in seen.page.locator("main .dc-figure").filter(has=slider_in).all():

@@ -1,4 +1,6 @@
-"""A sweep: the same runs one after the other and on a Ray cluster, whatever happens to a job or a worker."""
+"""A sweep: the same runs one after the other and on a Ray cluster, whatever happens to a job or a
+worker.
+"""
 
 import os
 import signal
@@ -8,12 +10,11 @@ import time
 
 import psutil
 import pytest
-
 from life import run_python
 
-from dynconv import scenes, training
-from dynconv import sweep as sweep_module
-from dynconv.sweep import SweepError, sweep
+from dynconv.lab import scenes, training
+from dynconv.lab import sweep as sweep_module
+from dynconv.lab.sweep import SweepError, sweep
 
 MODELS = ["yolov10n", "yolov10n-dynamicconv-1"]
 TINY = training.preset("cpu").settings | dict(epochs=1, imgsz=64, batch=4, nbs=4)
@@ -26,10 +27,14 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def serial(data, tmp_path_factory):
-    """The runs of both models, one after the other, in a process that has done nothing else: a worker is one too."""
+    """The runs of both models, one after the other, in a process that has done nothing else: a
+    worker is one too.
+    """
     folder = tmp_path_factory.mktemp("serial")
-    arguments = f"{MODELS!r}, {str(data.yaml)!r}, {TINY!r}, seeds=[0], folder={str(folder)!r}, threads=1"
-    run_python(f"from dynconv.sweep import sweep; sweep({arguments})", folder)
+    arguments = (
+        f"{MODELS!r}, {str(data.yaml)!r}, {TINY!r}, seeds=[0], folder={str(folder)!r}, threads=1"
+    )
+    run_python(f"from dynconv.lab.sweep import sweep; sweep({arguments})", folder)
     return sweep(MODELS, data, TINY, seeds=[0], folder=folder, threads=1)  # they are there
 
 
@@ -37,8 +42,9 @@ def serial(data, tmp_path_factory):
 def cluster(tmp_path_factory):
     """Two workers, started by somebody who did not set ultralytics' switches."""
     ray = pytest.importorskip("ray")
-    # Each of Ray's processes imports jsonschema, and that a parser of addresses, if Jupyter has brought it: two thirds of the
-    # time to start. jsonschema goes without it if it cannot be imported.
+    # Each of Ray's processes imports jsonschema, and that a parser of addresses, if Jupyter has
+    # brought it: two thirds of the time to start. jsonschema goes without it if it cannot be
+    # imported.
     without = tmp_path_factory.mktemp("path")
     (without / "rfc3987_syntax.py").write_text("raise ImportError")
     with pytest.MonkeyPatch.context() as patch:
@@ -49,9 +55,14 @@ def cluster(tmp_path_factory):
         for last in (False, False, True):
             try:
                 ray.init(
-                    "local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error",
-                    object_store_memory=100 * 2**20, _node_ip_address="127.0.0.1",
-                )  # fmt: skip
+                    "local",
+                    num_cpus=2,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level="error",
+                    object_store_memory=100 * 2**20,
+                    _node_ip_address="127.0.0.1",
+                )
                 break
             except Exception as error:  # Ray raises just that
                 ray.shutdown()
@@ -65,7 +76,10 @@ def cluster(tmp_path_factory):
 def broken(tmp_path):
     """A model that is found, and cannot be built."""
     file = tmp_path / "yolov10n-broken.yaml"
-    file.write_text("nc: 80\nscales: {n: [0.33, 0.25, 1024]}\nbackbone: [[-1, 1, DynamicConf, [64, 3, 2]]]\nhead: [[[0], 1, v10Detect, [nc]]]\n")
+    file.write_text(
+        "nc: 80\nscales: {n: [0.33, 0.25, 1024]}\nbackbone: [[-1, 1, DynamicConf, [64, 3,"
+        " 2]]]\nhead: [[[0], 1, v10Detect, [nc]]]\n"
+    )
     return file
 
 
@@ -73,7 +87,13 @@ def broken(tmp_path):
 def trained(monkeypatch):
     """The jobs that are handed to `train` in this process."""
     jobs = []
-    monkeypatch.setattr(sweep_module, "train", lambda model, *rest, seed, **more: jobs.append((model, seed)) or training.train(model, *rest, seed=seed, **more))
+    monkeypatch.setattr(
+        sweep_module,
+        "train",
+        lambda model, *rest, seed, **more: (
+            jobs.append((model, seed)) or training.train(model, *rest, seed=seed, **more)
+        ),
+    )
     return jobs
 
 
@@ -81,27 +101,46 @@ def scores(run):
     return {name: values for name, values in run.curves.items() if name != "seconds"}
 
 
-def test_on_a_cluster_the_results_are_the_same_and_a_job_that_fails_stops_no_other(data, serial, cluster, broken, tmp_path, monkeypatch, capsys):
+def test_on_a_cluster_the_results_are_the_same_and_a_job_that_fails_stops_no_other(
+    data, serial, cluster, broken, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SweepError, match=r"(?s)1 of 3 jobs failed; the others are done.*yolov10n-broken.yaml, seed 0: UnknownModuleError: .*DynamicConv") as caught:
+    with pytest.raises(
+        SweepError,
+        match=(
+            r"(?s)1 of 3 jobs failed; the others are done.*yolov10n-broken.yaml, seed 0:"
+            r" UnknownModuleError: .*DynamicConv"
+        ),
+    ) as caught:
         sweep([broken.name, *MODELS], data, TINY, seeds=[0], folder="runs", ray=True)
     runs = caught.value.finished
-    assert [run.model for run in runs] == MODELS and [scores(run) for run in runs] == [scores(run) for run in serial]
-    assert all(run.curves["class loss"][-1] > 0 and run.versions == other.versions for run, other in zip(runs, serial))
-    assert training.load_run(runs[0].folder) == runs[0] and runs[0].folder.startswith(str(tmp_path / "runs"))
+    assert [run.model for run in runs] == MODELS and [scores(run) for run in runs] == [
+        scores(run) for run in serial
+    ]
+    assert all(
+        run.curves["class loss"][-1] > 0 and run.versions == other.versions
+        for run, other in zip(runs, serial)
+    )
+    assert training.load_run(runs[0].folder) == runs[0] and runs[0].folder.startswith(
+        str(tmp_path / "runs")
+    )
     lines = capsys.readouterr().out.splitlines()
     assert sorted(line[:7] for line in lines) == ["1 of 3:", "2 of 3:", "3 of 3:"]
     assert sorted(line[8:].partition(".")[0] for line in lines) == [
-        "yolov10n, seed 0, mAP50 0", "yolov10n-broken, seed 0, failed: UnknownModuleError", "yolov10n-dynamicconv-1, seed 0, mAP50 0",
-    ]  # fmt: skip
+        "yolov10n, seed 0, mAP50 0",
+        "yolov10n-broken, seed 0, failed: UnknownModuleError",
+        "yolov10n-dynamicconv-1, seed 0, mAP50 0",
+    ]
 
     def look():
         time.sleep(0.5)  # so that each worker gets one
         return sys.modules["ultralytics.utils"].ONLINE if "ultralytics" in sys.modules else None
 
     online = cluster.get([cluster.remote(look).remote() for _ in range(2)])
-    assert cluster.is_initialized() and False in online and True not in online, "the workers are offline, since this process is"
+    assert cluster.is_initialized() and False in online and True not in online, (
+        "the workers are offline, since this process is"
+    )
 
 
 def test_the_job_of_a_killed_worker_is_continued_by_another(data, cluster, tmp_path):
@@ -113,7 +152,9 @@ def test_the_job_of_a_killed_worker_is_continued_by_another(data, cluster, tmp_p
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not killed:
             time.sleep(0.02)
-            if (place / "weights/best.pt").exists():  # the first epoch is over; last.pt is written before
+            if (
+                place / "weights/best.pt"
+            ).exists():  # the first epoch is over; last.pt is written before
                 for process in psutil.process_iter(["cmdline"]):
                     if (process.info["cmdline"] or [""])[0].startswith("ray::_attempt"):
                         killed.update(pid=process.pid, rows=(place / "results.csv").read_text())
@@ -124,7 +165,9 @@ def test_the_job_of_a_killed_worker_is_continued_by_another(data, cluster, tmp_p
     (run,) = sweep([model], data, settings, seeds=[0], folder=tmp_path, ray=True)
     killer.join()
     assert killed and not psutil.pid_exists(killed["pid"])
-    assert run.curves["epoch"] == [1, 2, 3] and (place / "results.csv").read_text().startswith(killed["rows"][: killed["rows"].rindex("\n") + 1])
+    assert run.curves["epoch"] == [1, 2, 3] and (place / "results.csv").read_text().startswith(
+        killed["rows"][: killed["rows"].rindex("\n") + 1]
+    )
     assert 2 <= killed["rows"].count("\n") < 4, "it was killed before it was done"
 
 
@@ -142,7 +185,9 @@ def test_a_sweep_that_was_stopped_runs_only_what_is_missing(data, trained, tmp_p
     runs = sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path)
     assert [run.model for run in runs] == MODELS and first.stat().st_mtime_ns == before
     monkeypatch.setattr(training, "_callbacks", lambda *_: pytest.fail("trained again"))
-    assert sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path, ray=True) == runs, "and starts no cluster for what is done"
+    assert sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path, ray=True) == runs, (
+        "and starts no cluster for what is done"
+    )
 
 
 def test_seeds_are_outermost_and_all_jobs_are_tried(data, broken, tmp_path, monkeypatch):
@@ -155,11 +200,19 @@ def test_seeds_are_outermost_and_all_jobs_are_tried(data, broken, tmp_path, monk
     monkeypatch.setattr(sweep_module, "train", fail)
     with pytest.raises(SweepError, match="4 of 4 jobs failed") as caught:
         sweep(iter(MODELS), data, TINY, seeds=iter((5, 2)), folder=tmp_path)
-    assert tried == [(MODELS[0], 5), (MODELS[1], 5), (MODELS[0], 2), (MODELS[1], 2)] == list(caught.value.failed)
-    assert "yolov10n-dynamicconv-1, seed 2: DivergedError: yolov10n-dynamicconv-1 diverged" in str(caught.value)
+    assert (
+        tried
+        == [(MODELS[0], 5), (MODELS[1], 5), (MODELS[0], 2), (MODELS[1], 2)]
+        == list(caught.value.failed)
+    )
+    assert "yolov10n-dynamicconv-1, seed 2: DivergedError: yolov10n-dynamicconv-1 diverged" in str(
+        caught.value
+    )
 
 
-def test_a_cluster_of_its_own_stays_on_this_machine_and_is_shut_down(data, tmp_path, broken, monkeypatch, cluster):
+def test_a_cluster_of_its_own_stays_on_this_machine_and_is_shut_down(
+    data, tmp_path, broken, monkeypatch, cluster
+):
     asked, down = [], []
     monkeypatch.setattr(cluster, "is_initialized", lambda: False)
     monkeypatch.setattr(cluster, "init", lambda *address, **more: asked.append((address, more)))
@@ -182,14 +235,29 @@ def test_without_ray_the_error_says_how_to_get_it(data, tmp_path, monkeypatch):
         sweep(MODELS, data, TINY, folder=tmp_path, ray=True)
 
 
-@pytest.mark.parametrize("models, more, error, message", [
-    (["yolov10n", "yolov10n"], {}, ValueError, "each of them once, got models=.'yolov10n', 'yolov10n'., seeds=.0, 1, 2."),
-    (["yolov10n"], {"seeds": [1, 1]}, ValueError, "each of them once"),
-    ([], {}, ValueError, "at least one model"),
-    (["yolov10n", "yolov10n-dynamicconv-7"], {}, ValueError, "no model is called 'yolov10n-dynamicconv-7'"),
-    (["yolov10n"], {"settings": {"seed": 1}}, ValueError, "settings must not hold seed"),
-])  # fmt: skip
-def test_bad_input_is_said_before_the_first_job(data, tmp_path, trained, models, more, error, message):
+@pytest.mark.parametrize(
+    "models, more, error, message",
+    [
+        (
+            ["yolov10n", "yolov10n"],
+            {},
+            ValueError,
+            "each of them once, got models=.'yolov10n', 'yolov10n'., seeds=.0, 1, 2.",
+        ),
+        (["yolov10n"], {"seeds": [1, 1]}, ValueError, "each of them once"),
+        ([], {}, ValueError, "at least one model"),
+        (
+            ["yolov10n", "yolov10n-dynamicconv-7"],
+            {},
+            ValueError,
+            "no model is called 'yolov10n-dynamicconv-7'",
+        ),
+        (["yolov10n"], {"settings": {"seed": 1}}, ValueError, "settings must not hold seed"),
+    ],
+)
+def test_bad_input_is_said_before_the_first_job(
+    data, tmp_path, trained, models, more, error, message
+):
     with pytest.raises(error, match=message):
         sweep(models, data, **{"settings": TINY, "folder": tmp_path} | more)
     assert not trained and not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import pytest
 import torch
 from life import start_python
 
-from dynconv import scenes, training
+from dynconv.lab import scenes, training
 
 MODEL = "yolov10n-dynamicconv-1"
 TINY = training.preset("cpu").settings | dict(epochs=2, imgsz=64, batch=4, nbs=4)
@@ -62,11 +62,17 @@ def on(monkeypatch):
     """on(event, function): ultralytics calls the function too, in every run of this test."""
     from ultralytics.utils import callbacks
 
-    return lambda event, function: monkeypatch.setitem(callbacks.default_callbacks, event, [function])
+    return lambda event, function: monkeypatch.setitem(
+        callbacks.default_callbacks, event, [function]
+    )
 
 
 def contents(folder):
-    return {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in folder.rglob("*") if file.is_file()}
+    return {
+        file: (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
 
 
 def rows(folder):
@@ -74,30 +80,56 @@ def rows(folder):
         return list(csv.DictReader(lines))
 
 
-# --- what a run leaves ------------------------------------------------------------------------------------------------
+# --- what a run leaves ----------------------------------------------------------------------------
 
 
 def test_a_run_leaves_plain_results_beside_its_weights(finished, data):
     run, lines = finished
     place = training.plan(MODEL, data, TINY, folder=os.path.dirname(run.folder)).folder
-    assert str(place) == run.folder and training.load_run(run.folder) == run and run.weights == place / "weights/last.pt"
+    assert (
+        str(place) == run.folder
+        and training.load_run(run.folder) == run
+        and run.weights == place / "weights/last.pt"
+    )
     assert run.weights.exists() and (run.model, run.seed, run.settings) == (MODEL, 0, TINY)
-    assert run.parameters == 2_888_062, "the count of yolov10n-dynamicconv-1 with three classes, as counted apart from this package"
-    assert run.data["images"] == {"train": 8, "val": 4} and run.data["classes"] == ["disc", "square", "triangle"]
+    assert run.parameters == 2_888_062, (
+        "the count of yolov10n-dynamicconv-1 with three classes, as counted apart from this package"
+    )
+    assert run.data["images"] == {"train": 8, "val": 4} and run.data["classes"] == [
+        "disc",
+        "square",
+        "triangle",
+    ]
     table = rows(place)
-    assert run.curves["epoch"] == [1, 2] and run.curves["box loss"] == [float(row["train/box_loss"]) for row in table]
-    assert run.curves["class loss"] == [float(row["train/cls_loss"]) for row in table] and min(run.curves["class loss"]) > 0
-    assert run.mAP50 == float(table[-1]["metrics/mAP50(B)"]) and run.curves["mAP50-95"][-1] == float(table[-1]["metrics/mAP50-95(B)"])
-    assert run.seconds == pytest.approx(float(table[-1]["time"])) and all(second > 0 for second in run.curves["seconds"])
-    assert run.versions["ultralytics"] == version("ultralytics") and run.versions["device"].startswith("CPU, ")
-    assert [line.partition(",  loss")[0].partition(", loss")[0] for line in lines] == [f"{MODEL}, seed 0: epoch {n}/2" for n in (1, 2)]
+    assert run.curves["epoch"] == [1, 2] and run.curves["box loss"] == [
+        float(row["train/box_loss"]) for row in table
+    ]
+    assert (
+        run.curves["class loss"] == [float(row["train/cls_loss"]) for row in table]
+        and min(run.curves["class loss"]) > 0
+    )
+    assert run.mAP50 == float(table[-1]["metrics/mAP50(B)"]) and run.curves["mAP50-95"][
+        -1
+    ] == float(table[-1]["metrics/mAP50-95(B)"])
+    assert run.seconds == pytest.approx(float(table[-1]["time"])) and all(
+        second > 0 for second in run.curves["seconds"]
+    )
+    assert run.versions["ultralytics"] == version("ultralytics") and run.versions[
+        "device"
+    ].startswith("CPU, ")
+    assert [line.partition(",  loss")[0].partition(", loss")[0] for line in lines] == [
+        f"{MODEL}, seed 0: epoch {n}/2" for n in (1, 2)
+    ]
 
 
 def test_a_finished_run_is_not_repeated(finished, data, capsys):
     run, _ = finished
     before = contents(data.folder.parent) | contents(run.weights.parent.parent)
     again = training.train(MODEL, data, TINY, folder=run.weights.parents[2])
-    assert again == run and capsys.readouterr().out == f"{MODEL}, seed 0: was done before, mAP50 {run.mAP50:.3f}\n"
+    assert (
+        again == run
+        and capsys.readouterr().out == f"{MODEL}, seed 0: was done before, mAP50 {run.mAP50:.3f}\n"
+    )
     assert contents(data.folder.parent) | contents(run.weights.parent.parent) == before
     training.train(MODEL, data, TINY, folder=run.weights.parents[2], quiet=True)
     assert capsys.readouterr().out == ""
@@ -105,8 +137,14 @@ def test_a_finished_run_is_not_repeated(finished, data, capsys):
 
 def test_whatever_changes_a_run_gives_it_a_folder_of_its_own(data, tmp_path):
     folders = [training.plan(MODEL, data, TINY).folder]
-    folders += [training.plan(MODEL, data, TINY | change).folder for change in ({"lr0": 1e-3}, {"epochs": 3}, {"cos_lr": True})]
-    folders += [training.plan(MODEL, data, TINY, seed=1).folder, training.plan("yolov10n", data, TINY).folder]
+    folders += [
+        training.plan(MODEL, data, TINY | change).folder
+        for change in ({"lr0": 1e-3}, {"epochs": 3}, {"cos_lr": True})
+    ]
+    folders += [
+        training.plan(MODEL, data, TINY, seed=1).folder,
+        training.plan("yolov10n", data, TINY).folder,
+    ]
     folders.append(training.plan(MODEL, scenes.make(tmp_path, **SCENES, seed=1), TINY).folder)
     shutil.copytree(data.folder, tmp_path / "moved")
     label = next((tmp_path / "moved/labels/train").iterdir())
@@ -115,7 +153,11 @@ def test_whatever_changes_a_run_gives_it_a_folder_of_its_own(data, tmp_path):
     folders.append(training.plan(MODEL, tmp_path / "moved/data.yaml", TINY).folder)
     assert same == folders[0], "data that were moved are the same data"
     assert len(set(folders)) == len(folders) == 8
-    assert training.plan(MODEL, data).settings == training.preset("cpu").settings == training.plan(MODEL, data, training.PRESETS["cpu"]).settings
+    assert (
+        training.plan(MODEL, data).settings
+        == training.preset("cpu").settings
+        == training.plan(MODEL, data, training.PRESETS["cpu"]).settings
+    )
 
 
 def test_weights_given_as_the_model_are_what_the_training_starts_from(finished, data, tmp_path):
@@ -123,36 +165,52 @@ def test_weights_given_as_the_model_are_what_the_training_starts_from(finished, 
     from ultralytics.utils import torch_utils
 
     run, _ = finished
-    settings = TINY | dict(epochs=1, optimizer="SGD", lr0=1e-9, warmup_epochs=0, device=torch.device("cpu"))
+    settings = TINY | dict(
+        epochs=1, optimizer="SGD", lr0=1e-9, warmup_epochs=0, device=torch.device("cpu")
+    )
     assert settings["pretrained"] is False
-    more, before = training.train(run.weights, data, settings, folder=tmp_path, quiet=True, threads=3), torch_utils.NUM_THREADS
+    more, before = (
+        training.train(run.weights, data, settings, folder=tmp_path, quiet=True, threads=3),
+        torch_utils.NUM_THREADS,
+    )
     first, second = (YOLO(one.weights).model.state_dict() for one in (run, more))
     for name in (name for name in first if name.endswith("conv.weight")):
         torch.testing.assert_close(second[name], first[name], rtol=1e-2, atol=1e-4)
     assert more.model == "last" and more.settings["pretrained"] is True
     assert more.versions["device"] == "CPU, 3 threads" and before != 3
-    assert training.load_run(more.folder).settings["device"] == "cpu", "settings that JSON does not know are saved too"
+    assert training.load_run(more.folder).settings["device"] == "cpu", (
+        "settings that JSON does not know are saved too"
+    )
 
 
-# --- stopped, and continued -------------------------------------------------------------------------------------------
+# --- stopped, and continued -----------------------------------------------------------------------
 
 
 def test_a_killed_run_continues_and_has_each_epoch_once(stopped, data, capsys):
     (place,) = stopped.iterdir()
     (row,) = rows(place)
     text = (place / "results.csv").read_text()
-    # As if the first epoch had taken long, and as if the kill had come while the next row was written.
-    (place / "results.csv").write_text(text.replace(f"\n1,{row['time']},", "\n1,1000,") + "2,1001,0.1")
+    # As if the first epoch had taken long, and as if the kill had come while the next row was
+    # written.
+    (place / "results.csv").write_text(
+        text.replace(f"\n1,{row['time']},", "\n1,1000,") + "2,1001,0.1"
+    )
     run = training.train(MODEL, data, TINY, folder=stopped)
-    assert capsys.readouterr().out.startswith(f"{MODEL}, seed 0: continued after epoch 1\n{MODEL}, seed 0: epoch 2/2, loss ")
+    assert capsys.readouterr().out.startswith(
+        f"{MODEL}, seed 0: continued after epoch 1\n{MODEL}, seed 0: epoch 2/2, loss "
+    )
     assert [row["epoch"] for row in rows(place)] == ["1", "2"] and run.curves["epoch"] == [1, 2]
-    assert run.curves["class loss"][0] == float(row["train/cls_loss"]), "the first epoch is that of before"
+    assert run.curves["class loss"][0] == float(row["train/cls_loss"]), (
+        "the first epoch is that of before"
+    )
     assert run.curves["seconds"][0] == 1000 and 0 < run.curves["seconds"][1] < 100
     assert float(rows(place)[-1]["time"]) > 1000, "the clock goes on where it stopped"
     assert training.load_run(place) == run
 
 
-def test_ctrl_c_leaves_finished_runs_alone_and_the_next_call_continues(stopped, finished, data, on, monkeypatch, tmp_path):
+def test_ctrl_c_leaves_finished_runs_alone_and_the_next_call_continues(
+    stopped, finished, data, on, monkeypatch, tmp_path
+):
     other = stopped / "other"
     shutil.copytree(finished[0].folder, other)
     before, level = contents(other), logging.getLogger("ultralytics").level
@@ -169,41 +227,63 @@ def test_ctrl_c_leaves_finished_runs_alone_and_the_next_call_continues(stopped, 
     left = contents(tmp_path / "runs")
     shutil.copytree(tmp_path / "runs", tmp_path / "moved")
     shutil.copytree(data.folder, tmp_path / "data")
-    run = training.train(MODEL, tmp_path / "data/data.yaml", TINY, folder=tmp_path / "moved", quiet=True)
-    assert run.curves["epoch"] == [1, 2] and run.weights.is_relative_to(tmp_path / "moved") and contents(tmp_path / "runs") == left
-    assert contents(tmp_path / "moved/other").keys() == {tmp_path / "moved" / file.relative_to(stopped) for file in before}
+    run = training.train(
+        MODEL, tmp_path / "data/data.yaml", TINY, folder=tmp_path / "moved", quiet=True
+    )
+    assert (
+        run.curves["epoch"] == [1, 2]
+        and run.weights.is_relative_to(tmp_path / "moved")
+        and contents(tmp_path / "runs") == left
+    )
+    assert contents(tmp_path / "moved/other").keys() == {
+        tmp_path / "moved" / file.relative_to(stopped) for file in before
+    }
 
 
 def cut(file):
     file.write_bytes(file.read_bytes()[:-1000])
 
 
-@pytest.mark.parametrize("damage, found", [
-    (lambda place: None, (1, 2)),
-    (lambda place: cut(place / "weights/last.pt"), (1, 2)),  # best.pt takes its place
-    (lambda place: (cut(place / "weights/last.pt"), cut(place / "weights/best.pt")), (0, 0)),
-    (lambda place: (place / "results.csv").unlink(), (0, 0)),
-    (lambda place: (place / "results.csv").write_text("epoch,time\n"), (0, 0)),
-    (lambda place: shutil.rmtree(place), (0, 0)),
-], ids=["whole", "last.pt cut off", "both cut off", "no table", "table with a gap", "nothing"])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage, found",
+    [
+        (lambda place: None, (1, 2)),
+        (lambda place: cut(place / "weights/last.pt"), (1, 2)),  # best.pt takes its place
+        (lambda place: (cut(place / "weights/last.pt"), cut(place / "weights/best.pt")), (0, 0)),
+        (lambda place: (place / "results.csv").unlink(), (0, 0)),
+        (lambda place: (place / "results.csv").write_text("epoch,time\n"), (0, 0)),
+        (lambda place: shutil.rmtree(place), (0, 0)),
+    ],
+    ids=["whole", "last.pt cut off", "both cut off", "no table", "table with a gap", "nothing"],
+)
 def test_only_a_whole_checkpoint_is_continued(stopped, data, damage, found):
     plan = training.plan(MODEL, data, TINY, folder=stopped)
     damage(plan.folder)
     assert training._mend(plan.folder, plan.dataset) == found
     if found == (1, 2):
         checkpoint = torch.load(plan.folder / "weights/last.pt", weights_only=False)
-        assert checkpoint["epoch"] == 0 and checkpoint["optimizer"] and checkpoint["train_args"]["save_dir"] == str(plan.folder)
+        assert (
+            checkpoint["epoch"] == 0
+            and checkpoint["optimizer"]
+            and checkpoint["train_args"]["save_dir"] == str(plan.folder)
+        )
 
 
-def test_a_run_stopped_after_its_last_epoch_is_not_trained_again(finished, stopped, data, tmp_path, monkeypatch):
+def test_a_run_stopped_after_its_last_epoch_is_not_trained_again(
+    finished, stopped, data, tmp_path, monkeypatch
+):
     run, _ = finished
     place = tmp_path / "done" / os.path.basename(run.folder)
     shutil.copytree(run.folder, place)
     (place / "run.json").unlink()
     monkeypatch.setattr("ultralytics.YOLO.train", lambda *_, **__: pytest.fail("trained again"))
     again = training.train(MODEL, data, TINY, folder=place.parent, quiet=True)
-    assert (again.curves, again.parameters) == (run.curves, run.parameters) and training.load_run(place) == again
-    plan = training.plan(MODEL, data, TINY, folder=stopped)  # the same before ultralytics has stripped the checkpoint
+    assert (again.curves, again.parameters) == (run.curves, run.parameters) and training.load_run(
+        place
+    ) == again
+    plan = training.plan(
+        MODEL, data, TINY, folder=stopped
+    )  # the same before ultralytics has stripped the checkpoint
     last = plan.folder / "weights/last.pt"
     checkpoint = torch.load(last, weights_only=False)
     checkpoint["train_args"]["epochs"] = 1
@@ -211,16 +291,29 @@ def test_a_run_stopped_after_its_last_epoch_is_not_trained_again(finished, stopp
     assert training._mend(plan.folder, plan.dataset) == (1, 1)
 
 
-@pytest.mark.parametrize("how, side, head", [({}, 64, False), ({"frame": True}, 96, False), ({"one_to_one": True}, 64, True)])
-def test_a_score_belongs_to_a_head_and_to_images_with_or_without_a_frame(finished, data, monkeypatch, tmp_path, how, side, head):
+@pytest.mark.parametrize(
+    "how, side, head",
+    [({}, 64, False), ({"frame": True}, 96, False), ({"one_to_one": True}, 64, True)],
+)
+def test_a_score_belongs_to_a_head_and_to_images_with_or_without_a_frame(
+    finished, data, monkeypatch, tmp_path, how, side, head
+):
     """The frame is half a stride of 32, rounded up: 64 becomes 96."""
     from ultralytics.models.yolo.detect import DetectionValidator
 
     monkeypatch.chdir(tmp_path)
     seen, postprocess = [], DetectionValidator.postprocess
-    monkeypatch.setattr(DetectionValidator, "postprocess", lambda self, found: seen.append(self.end2end) or postprocess(self, found))
+    monkeypatch.setattr(
+        DetectionValidator,
+        "postprocess",
+        lambda self, found: seen.append(self.end2end) or postprocess(self, found),
+    )
     sizes, preprocess = [], DetectionValidator.preprocess
-    monkeypatch.setattr(DetectionValidator, "preprocess", lambda self, batch: sizes.append(batch["img"].shape[2:]) or preprocess(self, batch))
+    monkeypatch.setattr(
+        DetectionValidator,
+        "preprocess",
+        lambda self, batch: sizes.append(batch["img"].shape[2:]) or preprocess(self, batch),
+    )
     score = training.validate(finished[0], data, 64, **how)
     assert set(score) == {"mAP50", "mAP50-95"} and all(0 <= value <= 1 for value in score.values())
     assert set(sizes) == {(side, side)} and set(seen) == {head}
@@ -237,14 +330,16 @@ def test_a_seed_gives_the_same_whatever_was_built_before(finished, data, tmp_pat
 
 def test_the_second_of_two_rows_counts_and_the_clock_may_start_again(tmp_path):
     columns = "epoch,  time,train/box_loss,train/cls_loss,metrics/mAP50(B),metrics/mAP50-95(B)"
-    (tmp_path / "results.csv").write_text(f"{columns}\n1,10,.5,.4,.1,.05\n2,25,.4,.3,.2,.1\n2,8,.45,.35,.25,.15\n3,20,.3,.2,.3,.2\n")
+    (tmp_path / "results.csv").write_text(
+        f"{columns}\n1,10,.5,.4,.1,.05\n2,25,.4,.3,.2,.1\n2,8,.45,.35,.25,.15\n3,20,.3,.2,.3,.2\n"
+    )
     curves = training.read_results(tmp_path / "results.csv")
     assert curves["epoch"] == [1, 2, 3] and curves["seconds"] == [10, 8, 12]
     assert curves["mAP50"] == [0.1, 0.25, 0.3] and curves["mAP50-95"] == [0.05, 0.15, 0.2]
     assert curves["box loss"] == [0.5, 0.45, 0.3] and curves["class loss"] == [0.4, 0.35, 0.2]
 
 
-# --- what stops a run -------------------------------------------------------------------------------------------------
+# --- what stops a run -----------------------------------------------------------------------------
 
 
 def test_a_loss_that_is_no_number_stops_with_remedies(stopped, data, on):
@@ -253,14 +348,23 @@ def test_a_loss_that_is_no_number_stops_with_remedies(stopped, data, on):
             parameter.data.fill_(float("nan"))
 
     on("on_train_epoch_start", poison)
-    with pytest.raises(training.DivergedError, match=r"seed 0: the loss became nan in epoch 2.*amp=False.*lr0 \(here 0.002\).*bn-act.*labels"):
+    with pytest.raises(
+        training.DivergedError,
+        match=(
+            r"seed 0: the loss became nan in epoch 2.*amp=False.*lr0 \(here 0.002\).*bn-act.*labels"
+        ),
+    ):
         training.train(MODEL, data, TINY, folder=stopped, quiet=True)
     plan = training.plan(MODEL, data, TINY, folder=stopped)
-    assert not plan.is_done and training._mend(plan.folder, plan.dataset) == (1, 2), "the epochs before stay"
+    assert not plan.is_done and training._mend(plan.folder, plan.dataset) == (1, 2), (
+        "the epochs before stay"
+    )
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
-def test_a_full_disk_says_what_to_do_and_the_next_call_continues(stopped, finished, data, on, monkeypatch):
+def test_a_full_disk_says_what_to_do_and_the_next_call_continues(
+    stopped, finished, data, on, monkeypatch
+):
     other = stopped / "other"
     shutil.copytree(finished[0].folder, other)
     before = contents(other)
@@ -271,9 +375,15 @@ def test_a_full_disk_says_what_to_do_and_the_next_call_continues(stopped, finish
         last.symlink_to("/dev/full")
 
     on("on_train_epoch_end", fill_disk)
-    with pytest.raises(OSError, match="the disk is full; free some space and call train again, it continues") as caught:
+    with pytest.raises(
+        OSError, match="the disk is full; free some space and call train again, it continues"
+    ) as caught:
         training.train(MODEL, data, TINY, folder=stopped, quiet=True)
-    assert caught.value.errno == errno.ENOSPC and contents(other) == before and not (last.parents[1] / "run.json").exists()
+    assert (
+        caught.value.errno == errno.ENOSPC
+        and contents(other) == before
+        and not (last.parents[1] / "run.json").exists()
+    )
     monkeypatch.undo()
     last.unlink()
     last.touch()  # what a full disk leaves
@@ -295,20 +405,50 @@ def test_a_batch_that_does_not_fit_is_not_halved_in_silence(data, tmp_path, monk
         return whole(trainer, batch)
 
     monkeypatch.setattr(DynamicConvTrainer, "preprocess_batch", small_memory)
-    with pytest.raises(MemoryError, match="a batch of 4 images of 64 pixels does not fit.*Try batch=2"):
+    with pytest.raises(
+        MemoryError, match="a batch of 4 images of 64 pixels does not fit.*Try batch=2"
+    ):
         training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
     assert not list(tmp_path.rglob("run.json"))
 
 
-@pytest.mark.parametrize("model, settings, error, message", [
-    ("yolov10n-dynamicconv-3", {}, ValueError, "no model is called 'yolov10n-dynamicconv-3'; did you mean 'yolov10n-dynamicconv-[12]'?"),
-    ("nothing.pt", {}, ValueError, "there are no weights 'nothing.pt': no such file"),
-    ("yolov8n.pt", {}, ConnectionError, "yolov8n.pt is not on this machine, and YOLO_OFFLINE is set"),
-    ("yolov10n", {"seed": 3, "data": "x"}, ValueError, "settings must not hold data, seed: train sets it"),
-    ("yolov10n", {"batch": -1}, ValueError, "batch must be a number of images, at least 1, got -1"),
-    ("yolov10n", {"epoch": 3}, SyntaxError, "'epoch' is not a valid YOLO argument"),
-])  # fmt: skip
-def test_bad_input_is_said_before_anything_starts(data, tmp_path, monkeypatch, model, settings, error, message):
+@pytest.mark.parametrize(
+    "model, settings, error, message",
+    [
+        (
+            "yolov10n-dynamicconv-3",
+            {},
+            ValueError,
+            (
+                "no model is called 'yolov10n-dynamicconv-3'; did you mean"
+                " 'yolov10n-dynamicconv-[12]'?"
+            ),
+        ),
+        ("nothing.pt", {}, ValueError, "there are no weights 'nothing.pt': no such file"),
+        (
+            "yolov8n.pt",
+            {},
+            ConnectionError,
+            "yolov8n.pt is not on this machine, and YOLO_OFFLINE is set",
+        ),
+        (
+            "yolov10n",
+            {"seed": 3, "data": "x"},
+            ValueError,
+            "settings must not hold data, seed: train sets it",
+        ),
+        (
+            "yolov10n",
+            {"batch": -1},
+            ValueError,
+            "batch must be a number of images, at least 1, got -1",
+        ),
+        ("yolov10n", {"epoch": 3}, SyntaxError, "'epoch' is not a valid YOLO argument"),
+    ],
+)
+def test_bad_input_is_said_before_anything_starts(
+    data, tmp_path, monkeypatch, model, settings, error, message
+):
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     monkeypatch.setattr("requests.get", lambda *_, **__: pytest.fail("asked the network"))
     monkeypatch.chdir(tmp_path)
@@ -317,21 +457,34 @@ def test_bad_input_is_said_before_anything_starts(data, tmp_path, monkeypatch, m
     assert not list(tmp_path.iterdir())
 
 
-# --- presets ----------------------------------------------------------------------------------------------------------
+# --- presets --------------------------------------------------------------------------------------
 
 
 def test_presets_say_what_they_choose_and_why(monkeypatch):
     from ultralytics.utils import DEFAULT_CFG_DICT
 
     for name, preset in training.PRESETS.items():
-        text = " ".join(str(preset).split())  # fails if a reason is for something that is not chosen
-        assert text.startswith(f"preset '{name}' ") and preset.settings.keys() <= DEFAULT_CFG_DICT.keys()
+        text = " ".join(
+            str(preset).split()
+        )  # fails if a reason is for something that is not chosen
+        assert (
+            text.startswith(f"preset '{name}' ")
+            and preset.settings.keys() <= DEFAULT_CFG_DICT.keys()
+        )
         assert all(reason in text for reason in preset.why.values())
         assert scenes.NAMES[preset.scenes["objects"]] and preset.scenes["size"] % 32 == 0
     posts = training.preset("posts").settings
-    assert [posts[name] for name in ("optimizer", "epochs", "imgsz", "batch", "close_mosaic")] == ["SGD", 150, 640, 4, 10]
+    assert [posts[name] for name in ("optimizer", "epochs", "imgsz", "batch", "close_mosaic")] == [
+        "SGD",
+        150,
+        640,
+        4,
+        10,
+    ]
     for there, name in ((True, "gpu"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert training.preset().name == name
-    with pytest.raises(ValueError, match="unknown preset 'tpu': expected one of .'cpu', 'gpu', 'posts'"):
+    with pytest.raises(
+        ValueError, match="unknown preset 'tpu': expected one of .'cpu', 'gpu', 'posts'"
+    ):
         training.preset("tpu")

@@ -1,4 +1,6 @@
-"""The figures to touch: their arithmetic against torch, what they write into a page, and what a reader's keys do there."""
+"""The figures to touch: their arithmetic against torch, what they write into a page, and what a
+reader's keys do there.
+"""
 
 import functools
 import importlib.util
@@ -15,10 +17,11 @@ from scipy.ndimage import map_coordinates, uniform_filter
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import deform_conv2d
 
-from dynconv import routing, style, widgets
+from dynconv.figures import style, widgets
+from dynconv.lab import routing
 
 FIGURES = Path(widgets.__file__).parent / "figures"
-NAMES = ["kernel_mixer", "routing", "cost", "routed", "sampling", "star"]
+NAMES = ["kernel_mixer", "sigmoid_softmax", "cost", "recorded_alpha", "sampling", "star"]
 
 
 @functools.cache
@@ -43,16 +46,25 @@ def js(tmp_path_factory):
         shutil.copy(file, folder)
 
     def call(figure, function, *arguments):
-        script = f'import {{ {function} }} from "./{figure}.js"; console.log(JSON.stringify({function}(...JSON.parse(process.argv[2]))));'
+        script = (
+            f'import {{ {function} }} from "./{figure}.js";'
+            f" console.log(JSON.stringify({function}(...JSON.parse(process.argv[2]))));"
+        )
         (folder / "call.js").write_text(script)
-        done = subprocess.run([node(), "call.js", json.dumps(arguments)], cwd=folder, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [node(), "call.js", json.dumps(arguments)],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     return call
 
 
-# --- arithmetic ------------------------------------------------------------------------------------------------------
+# --- arithmetic -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(3, 3), (1, 1), (5, 3), (2, 4), (7, 7)])
@@ -61,12 +73,16 @@ def test_mixing_and_convolving_equals_torch(js, size):
     x, experts, alpha = rng.random((6, 9)), rng.normal(size=(4, *size)), rng.random(4)
     kernel = np.einsum("m,mhw->hw", alpha, experts)
     (height, width), x_ = size, torch.tensor(x)[None, None]
-    padded = F.pad(x_, ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2))  # what torch calls padding="same"
+    padded = F.pad(
+        x_, ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)
+    )  # what torch calls padding="same"
     y = F.conv2d(padded, torch.tensor(kernel)[None, None])[0, 0]
 
     mixed = js("kernel_mixer", "mixKernels", experts.tolist(), alpha.tolist())
     np.testing.assert_allclose(mixed, kernel, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(js("kernel_mixer", "convolve", x.tolist(), mixed), y, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(
+        js("kernel_mixer", "convolve", x.tolist(), mixed), y, rtol=0, atol=1e-13
+    )
 
 
 def test_multiplications_are_those_of_a_flop_counter(js):
@@ -79,25 +95,40 @@ def test_multiplications_are_those_of_a_flop_counter(js):
     with FlopCounterMode(display=False) as counter:
         F.conv2d(x, (alpha @ experts.view(4, -1)).view(1, 1, 3, 3), padding=1)
     once = counter.get_total_flops() // 2
-    assert js("kernel_mixer", "multiplications", experts[:, 0].tolist(), height, width) == {"convolveThenMix": separate, "mixThenConvolve": once}
+    assert js("kernel_mixer", "multiplications", experts[:, 0].tolist(), height, width) == {
+        "convolveThenMix": separate,
+        "mixThenConvolve": once,
+    }
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0, 10.0])
 def test_routing_equals_torch(js, temperature):
     z = torch.tensor([4.0, -4.0, 0.3, 0.0], dtype=torch.float64, requires_grad=True)
     alpha = torch.softmax(z / temperature, 0)
-    slopes = torch.autograd.functional.jacobian(lambda v: torch.softmax(v / temperature, 0), z).diagonal()
-    np.testing.assert_allclose(js("routing", "softmax", z.tolist(), temperature), alpha.tolist(), rtol=1e-12, atol=1e-300)
+    slopes = torch.autograd.functional.jacobian(
+        lambda v: torch.softmax(v / temperature, 0), z
+    ).diagonal()
+    np.testing.assert_allclose(
+        js("sigmoid_softmax", "softmax", z.tolist(), temperature),
+        alpha.tolist(),
+        rtol=1e-12,
+        atol=1e-300,
+    )
     for value, slope in zip(alpha.tolist(), slopes.tolist()):
-        assert js("routing", "softmaxSlope", value, temperature) == pytest.approx(slope, rel=1e-9, abs=1e-12)
+        assert js("sigmoid_softmax", "softmaxSlope", value, temperature) == pytest.approx(
+            slope, rel=1e-9, abs=1e-12
+        )
     alone = torch.sigmoid(z)
     alone.sum().backward()
     for value, expected, slope in zip(z.tolist(), alone.tolist(), z.grad.tolist()):
-        assert js("routing", "sigmoid", value) == pytest.approx(expected, rel=1e-14)
-        assert js("routing", "sigmoidSlope", expected) == pytest.approx(slope, rel=1e-12)
+        assert js("sigmoid_softmax", "sigmoid", value) == pytest.approx(expected, rel=1e-14)
+        assert js("sigmoid_softmax", "sigmoidSlope", expected) == pytest.approx(slope, rel=1e-12)
 
 
-@pytest.mark.parametrize(("c_in", "c_out", "k", "M", "side"), [(16, 32, 3, 4, 40), (128, 256, 3, 4, 5), (8, 8, 1, 8, 1), (64, 16, 5, 1, 12)])
+@pytest.mark.parametrize(
+    ("c_in", "c_out", "k", "M", "side"),
+    [(16, 32, 3, 4, 40), (128, 256, 3, 4, 5), (8, 8, 1, 8, 1), (64, 16, 5, 1, 12)],
+)
 def test_costs_are_those_of_a_flop_counter(js, c_in, c_out, k, M, side):
     x, router = torch.zeros(1, c_in, side, side), torch.nn.Linear(c_in, M)
     experts = torch.zeros(M, c_out, c_in, k, k)
@@ -114,7 +145,11 @@ def test_costs_are_those_of_a_flop_counter(js, c_in, c_out, k, M, side):
 
     result = js("cost", "costs", {"cIn": c_in, "cOut": c_out, "k": k, "M": M, "side": side})
     assert result["parameters"] == {"static": static.weight.numel(), "dynamic": stored}
-    assert result["flops"] == {"static": static_flops, "dynamic": counter.get_total_flops(), "reported": extra}
+    assert result["flops"] == {
+        "static": static_flops,
+        "dynamic": counter.get_total_flops(),
+        "reported": extra,
+    }
     P = c_out * c_in * k * k  # the same ratios as the text writes them
     assert result["ratios"]["parameters"] == pytest.approx(M + M * (c_in + 1) / P)
     assert result["ratios"]["flops"] == pytest.approx(1 + M / side**2 + c_in * M / (side**2 * P))
@@ -127,16 +162,24 @@ def test_the_change_of_a_kernel_is_that_of_numpy(js):
     flat = experts.reshape(4, -1)
     mixed = [np.tensordot(weights, experts, 1) for weights in (a, b)]
     expected = np.linalg.norm(mixed[0] - mixed[1]) / np.linalg.norm(mixed[1])
-    assert js("routed", "change", (flat @ flat.T).tolist(), a.tolist(), b.tolist()) == pytest.approx(expected, rel=1e-9)
-    assert js("routed", "change", (flat @ flat.T).tolist(), a.tolist(), a.tolist()) == 0
-    np.testing.assert_allclose(js("routed", "mix", experts[:, 2, 1].tolist(), a.tolist()), mixed[0][2, 1], atol=1e-12)
+    assert js(
+        "recorded_alpha", "change", (flat @ flat.T).tolist(), a.tolist(), b.tolist()
+    ) == pytest.approx(expected, rel=1e-9)
+    assert js("recorded_alpha", "change", (flat @ flat.T).tolist(), a.tolist(), a.tolist()) == 0
+    np.testing.assert_allclose(
+        js("recorded_alpha", "mix", experts[:, 2, 1].tolist(), a.tolist()),
+        mixed[0][2, 1],
+        atol=1e-12,
+    )
 
 
 GRID = {"right": 0, "down": 0, "widen": 1, "turn": 0, "light": 0}
 
 
 def places(x, k, right, down, widen, turn, light):
-    """The offsets of the figure, (2·k·k, H, W), as torchvision takes them: down and right of each tap in turn."""
+    """The offsets of the figure, (2·k·k, H, W), as torchvision takes them: down and right of each
+    tap in turn.
+    """
     smooth = uniform_filter(uniform_filter(x, 5, mode="nearest"), 5, mode="nearest")
     edged = np.pad(smooth, 1, mode="edge")
     slope = np.stack([edged[2:, 1:-1] - edged[:-2, 1:-1], edged[1:-1, 2:] - edged[1:-1, :-2]])
@@ -146,16 +189,31 @@ def places(x, k, right, down, widen, turn, light):
     angle, result = np.deg2rad(turn), []
     for tap in np.ndindex(k, k):
         i, j = np.array(tap) - k // 2
-        moved = np.array([down + widen * (np.sin(angle) * j + np.cos(angle) * i), right + widen * (np.cos(angle) * j - np.sin(angle) * i)])
+        moved = np.array(
+            [
+                down + widen * (np.sin(angle) * j + np.cos(angle) * i),
+                right + widen * (np.cos(angle) * j - np.sin(angle) * i),
+            ]
+        )
         at = pixels + moved[:, None, None]
-        result += [light * map_coordinates(s, at, order=1, mode="grid-constant") + m - t for s, m, t in zip(slope, moved, (i, j))]
+        result += [
+            light * map_coordinates(s, at, order=1, mode="grid-constant") + m - t
+            for s, m, t in zip(slope, moved, (i, j))
+        ]
     return np.stack(result)
 
 
 @pytest.mark.parametrize("k", [3, 5])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"right": -3.75, "down": 0.5}, {"widen": 0}, {"widen": 2.35, "turn": -35}, {"light": 4}, {"right": 1.25, "down": -4, "widen": 1.5, "turn": 90, "light": 2.5}],
+    [
+        {},
+        {"right": -3.75, "down": 0.5},
+        {"widen": 0},
+        {"widen": 2.35, "turn": -35},
+        {"light": 4},
+        {"right": 1.25, "down": -4, "widen": 1.5, "turn": 90, "light": 2.5},
+    ],
 )
 def test_sampling_is_a_deformable_convolution(js, k, changes):
     rng = np.random.default_rng(0)
@@ -163,8 +221,15 @@ def test_sampling_is_a_deformable_convolution(js, k, changes):
     moved = places(x, k, **settings)
     inputs = (torch.tensor(value)[None, ...] for value in (x[None], moved, kernel[None]))
     y = deform_conv2d(*inputs, padding=k // 2)[0, 0]
-    np.testing.assert_allclose(js("sampling", "deform", x.tolist(), kernel.tolist(), settings), y, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(js("sampling", "offsets", settings, x.tolist(), 9, 2, k), moved[:, 9, 2].reshape(-1, 2), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        js("sampling", "deform", x.tolist(), kernel.tolist(), settings), y, rtol=0, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        js("sampling", "offsets", settings, x.tolist(), 9, 2, k),
+        moved[:, 9, 2].reshape(-1, 2),
+        rtol=0,
+        atol=1e-12,
+    )
 
 
 def test_ordinary_dilated_and_shifted_convolutions_are_deformable_ones(js):
@@ -178,10 +243,17 @@ def test_ordinary_dilated_and_shifted_convolutions_are_deformable_ones(js):
         (("down", 2), ("right", -3)): wide[:, :, 6 : 6 + 9, 1 : 1 + 12],
     }
     for changes, y in expected.items():
-        np.testing.assert_allclose(js("sampling", "deform", x.tolist(), kernel.tolist(), GRID | dict(changes)), y[0, 0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            js("sampling", "deform", x.tolist(), kernel.tolist(), GRID | dict(changes)),
+            y[0, 0],
+            rtol=0,
+            atol=1e-12,
+        )
 
 
-@pytest.mark.parametrize("place", [(2.25, 3.5), (0, 0), (-0.4, 7.3), (-1, 2), (4.6, -0.9), (5, 7), (30, 2)])
+@pytest.mark.parametrize(
+    "place", [(2.25, 3.5), (0, 0), (-0.4, 7.3), (-1, 2), (4.6, -0.9), (5, 7), (30, 2)]
+)
 def test_between_pixels_a_value_is_bilinear_and_outside_zero(js, place):
     x = np.random.default_rng(2).random((5, 8))
     expected = map_coordinates(x, np.array(place)[:, None], order=1, mode="grid-constant")[0]
@@ -190,7 +262,9 @@ def test_between_pixels_a_value_is_bilinear_and_outside_zero(js, place):
 
 def test_a_step_towards_light_is_shorter_than_a_pixel(js):
     x = np.zeros((12, 12))
-    assert not np.array(js("sampling", "uphill", x.tolist()), dtype=float).any()  # nowhere to go; NaN would be any
+    assert not np.array(
+        js("sampling", "uphill", x.tolist()), dtype=float
+    ).any()  # nowhere to go; NaN would be any
     x[:, 6:] = 1
     down, right = np.array(js("sampling", "uphill", x.tolist()))
     assert not down.any()
@@ -200,8 +274,15 @@ def test_a_step_towards_light_is_shorter_than_a_pixel(js):
 
 def test_the_star_of_two_linear_functions_is_that_of_numpy(js):
     rng = np.random.default_rng(0)
-    directions, offsets, points = rng.uniform(-180, 180, 2), rng.uniform(-1.5, 1.5, 2), rng.uniform(-2, 2, (20, 2))
-    f, g = (np.cos(d) * points[:, 0] + np.sin(d) * points[:, 1] + o for d, o in zip(np.deg2rad(directions), offsets))
+    directions, offsets, points = (
+        rng.uniform(-180, 180, 2),
+        rng.uniform(-1.5, 1.5, 2),
+        rng.uniform(-2, 2, (20, 2)),
+    )
+    f, g = (
+        np.cos(d) * points[:, 0] + np.sin(d) * points[:, 1] + o
+        for d, o in zip(np.deg2rad(directions), offsets)
+    )
     linear = [js("star", "linear", d, o) for d, o in zip(directions, offsets)]
     product = js("star", "coefficients", *linear)
     x, y = points.T
@@ -209,15 +290,27 @@ def test_the_star_of_two_linear_functions_is_that_of_numpy(js):
     np.testing.assert_allclose(product, np.linalg.lstsq(design, f * g, rcond=None)[0], atol=1e-10)
     assert js("star", "value", product, *points[3]) == pytest.approx(f[3] * g[3], abs=1e-10)
     labels = rng.integers(0, 2, 20)
-    assert js("star", "rightSigns", product, points.tolist(), labels.tolist()) == ((f * g > 0) == labels).sum()
-    assert js("star", "rightSigns", [0] * 6, points.tolist(), labels.tolist()) == 0  # zero is no sign
+    assert (
+        js("star", "rightSigns", product, points.tolist(), labels.tolist())
+        == ((f * g > 0) == labels).sum()
+    )
+    assert (
+        js("star", "rightSigns", [0] * 6, points.tolist(), labels.tolist()) == 0
+    )  # zero is no sign
 
 
 @pytest.mark.parametrize(
     ("f", "g", "how"),
-    [((0, 0), (90, 0), "cross"), ((0, 1), (5, 1), "cross"), ((45, 0.8), (45, -0.8), "parallel"), ((45, 0.8), (-135, 0.8), "parallel"),
-     ((30, 0.5), (30, 0.5), "same"), ((30, 0.5), (-150, -0.5), "same"), ((180, 0), (-180, 0), "same")],
-)  # fmt: skip
+    [
+        ((0, 0), (90, 0), "cross"),
+        ((0, 1), (5, 1), "cross"),
+        ((45, 0.8), (45, -0.8), "parallel"),
+        ((45, 0.8), (-135, 0.8), "parallel"),
+        ((30, 0.5), (30, 0.5), "same"),
+        ((30, 0.5), (-150, -0.5), "same"),
+        ((180, 0), (-180, 0), "same"),
+    ],
+)
 def test_the_zeros_of_the_star_are_named(js, f, g, how):
     assert js("star", "lines", js("star", "linear", *f), js("star", "linear", *g)) == how
 
@@ -227,7 +320,7 @@ def test_numbers_have_fixed_digits_and_a_true_minus(js, value, text):
     assert js("kit", "number", value) == text
 
 
-# --- what is written into a page -------------------------------------------------------------------------------------
+# --- what is written into a page ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -238,7 +331,9 @@ def test_the_module_needs_nothing_but_itself(name, tmp_path):
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
     assert len(text) < 20_000
     (tmp_path / "module.mjs").write_text(text)
-    done = subprocess.run([node(), "--check", "module.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [node(), "--check", "module.mjs"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -257,7 +352,7 @@ def mixer(**changes):
     return widgets.kernel_mixer(**(settings | changes))
 
 
-def routed(**changes):
+def recorded_alpha(**changes):
     """Four images in two lights, two layers of three and two experts."""
     rng = np.random.default_rng(0)
     alpha = {"model.1": rng.random((4, 3)), "model.3": rng.random((4, 2))}
@@ -267,60 +362,131 @@ def routed(**changes):
         flat = experts.reshape(len(experts), -1)
         closeups[name] = routing.CloseUp(4, 1, experts[:, 4, 1], rows.mean(0), flat @ flat.T)
     conditions = ["day", "night", "day", "night"]
-    settings = dict(images=rng.random((4, 8, 8)), conditions=conditions, alpha=alpha, means=routing.means(alpha, conditions), closeups=closeups)
-    return widgets.routed(**settings | changes)
+    settings = dict(
+        images=rng.random((4, 8, 8)),
+        conditions=conditions,
+        alpha=alpha,
+        means=routing.means(alpha, conditions),
+        closeups=closeups,
+    )
+    return widgets.recorded_alpha(**settings | changes)
 
 
 def sampling(**changes):
     x = np.random.default_rng(0).random((12, 10))
-    return widgets.sampling(**(dict(image=x, kernel=[[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]], at=(5, 4)) | changes))
+    return widgets.sampling(
+        **(dict(image=x, kernel=[[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]], at=(5, 4)) | changes)
+    )
 
 
 def star(**changes):
     """Four points that no line separates."""
-    return widgets.star(**(dict(points=[(1, 1), (-1, -1), (1, -1), (-1, 1)], labels=[1, 1, 0, 0]) | changes))
+    return widgets.star(
+        **(dict(points=[(1, 1), (-1, -1), (1, -1), (-1, 1)], labels=[1, 1, 0, 0]) | changes)
+    )
 
 
 def test_the_figure_of_the_routers_is_small():
     layers = {f"model.{i}": np.random.default_rng(i).random((16, 4)) for i in range(6)}
-    closeups = {name: routing.CloseUp(0, 0, np.random.default_rng(0).normal(size=(4, 3, 3)), rows.mean(0), np.eye(4)) for name, rows in layers.items()}
+    closeups = {
+        name: routing.CloseUp(
+            0, 0, np.random.default_rng(0).normal(size=(4, 3, 3)), rows.mean(0), np.eye(4)
+        )
+        for name, rows in layers.items()
+    }
     lights = ["day", "night", "inverted", "noisy"] * 4
     noise = np.random.default_rng(0).random((16, 48, 48))
-    assert len(widgets.routed(noise, lights, layers, routing.means(layers, lights), closeups)._repr_html_()) < 100_000
+    assert (
+        len(
+            widgets.recorded_alpha(
+                noise, lights, layers, routing.means(layers, lights), closeups
+            )._repr_html_()
+        )
+        < 100_000
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: routed(images=np.zeros((4, 8))), r"images must have 3 dimensions"),
-        (lambda: routed(images=np.full((4, 8, 8), 255)), r"images must be from 0 to 1, got 255 to 255"),
-        (lambda: routed(conditions=["day"] * 3), r"one name per image \(4\), got 3"),
-        (lambda: routed(conditions=["day", "night", "day", "dusk"]), r"a condition must be one of day, night, inverted, noisy, got 'dusk'"),
-        (lambda: routed(conditions=["day", "night", "day", "noisy"]), r"means has no entry for 'noisy'"),
-        (lambda: routed(alpha={"model.1": np.zeros((4, 3))}), r"the same layers.* got \['model.1'\] and \['model.1', 'model.3'\]"),
-        (lambda: routed(alpha={"model.1": np.zeros((4, 3)), "model.3": np.zeros((4, 3))}), r"alpha of 'model.3' must have shape \(4, 2\), images and experts, got \(4, 3\)"),
-        (lambda: routed(alpha={"model.1": np.full((4, 3), 1.5), "model.3": np.zeros((4, 2))}), r"alpha of 'model.1' must be from 0 to 1"),
+        (lambda: recorded_alpha(images=np.zeros((4, 8))), r"images must have 3 dimensions"),
+        (
+            lambda: recorded_alpha(images=np.full((4, 8, 8), 255)),
+            r"images must be from 0 to 1, got 255 to 255",
+        ),
+        (lambda: recorded_alpha(conditions=["day"] * 3), r"one name per image \(4\), got 3"),
+        (
+            lambda: recorded_alpha(conditions=["day", "night", "day", "dusk"]),
+            r"a condition must be one of day, night, inverted, noisy, got 'dusk'",
+        ),
+        (
+            lambda: recorded_alpha(conditions=["day", "night", "day", "noisy"]),
+            r"means has no entry for 'noisy'",
+        ),
+        (
+            lambda: recorded_alpha(alpha={"model.1": np.zeros((4, 3))}),
+            r"the same layers.* got \['model.1'\] and \['model.1', 'model.3'\]",
+        ),
+        (
+            lambda: recorded_alpha(
+                alpha={"model.1": np.zeros((4, 3)), "model.3": np.zeros((4, 3))}
+            ),
+            r"alpha of 'model.3' must have shape \(4, 2\), images and experts, got \(4, 3\)",
+        ),
+        (
+            lambda: recorded_alpha(
+                alpha={"model.1": np.full((4, 3), 1.5), "model.3": np.zeros((4, 2))}
+            ),
+            r"alpha of 'model.1' must be from 0 to 1",
+        ),
         (lambda: widgets.kernel_mixer(experts=np.zeros((2, 3, 3))), r"at least one picture"),
-        (lambda: mixer(image=np.zeros((1, 8, 8))), r"image 'X' must have 2 dimensions, got shape \(1, 8, 8\)"),
-        (lambda: mixer(image=np.full((8, 8), 255)), r"image 'X' must be from 0 to 1, got 255 to 255"),
-        (lambda: mixer(images={"a": np.zeros((8, 8)), "b": np.zeros((8, 9))}), r"same shape, got 'a' \(8, 8\), 'b' \(8, 9\)"),
+        (
+            lambda: mixer(image=np.zeros((1, 8, 8))),
+            r"image 'X' must have 2 dimensions, got shape \(1, 8, 8\)",
+        ),
+        (
+            lambda: mixer(image=np.full((8, 8), 255)),
+            r"image 'X' must be from 0 to 1, got 255 to 255",
+        ),
+        (
+            lambda: mixer(images={"a": np.zeros((8, 8)), "b": np.zeros((8, 9))}),
+            r"same shape, got 'a' \(8, 8\), 'b' \(8, 9\)",
+        ),
         (lambda: mixer(experts=np.zeros((3, 3))), r"experts must have 3 dimensions"),
         (lambda: mixer(experts=np.zeros((9, 3, 3))), r"1 to 8 kernels .* got 9"),
         (lambda: mixer(experts=np.full((2, 3, 3), np.nan)), r"experts must be finite"),
         (lambda: mixer(alpha=[0.5]), r"one value per expert \(2\), got 1"),
         (lambda: mixer(alpha=[0.5, 1.5]), r"alpha must be from 0 to 1, got 0.5 to 1.5"),
-        (lambda: widgets.routing([1.0]), r"2 to 8 numbers"),
-        (lambda: widgets.routing([1.0, 5.0]), r"logits must be from -4 to 4, got 1 to 5"),
-        (lambda: widgets.routing(temperature=0), r"temperature must be from 0.1 to 10, got 0 to 0"),
+        (lambda: widgets.sigmoid_softmax([1.0]), r"2 to 8 numbers"),
+        (lambda: widgets.sigmoid_softmax([1.0, 5.0]), r"logits must be from -4 to 4, got 1 to 5"),
+        (
+            lambda: widgets.sigmoid_softmax(temperature=0),
+            r"temperature must be from 0.1 to 10, got 0 to 0",
+        ),
         (lambda: widgets.cost(c_in=100), r"c_in must be one of 8, 16, .*512, got 100"),
         (lambda: widgets.cost(kernel_size=2), r"kernel_size must be one of 1, 3, 5, 7, got 2"),
         (lambda: widgets.cost(side=161), r"side must be one of 1 to 160, got 161"),
-        (lambda: widgets.cost(presets={"a": (8, 8, 3)}), r"preset 'a' must be \(c_in, c_out, kernel_size, side\)"),
+        (
+            lambda: widgets.cost(presets={"a": (8, 8, 3)}),
+            r"preset 'a' must be \(c_in, c_out, kernel_size, side\)",
+        ),
         (lambda: widgets.cost(presets={"a": (8, 8, 4, 9)}), r"kernel_size of preset 'a'"),
-        (lambda: sampling(image=np.zeros((1, 8, 8))), r"image must have 2 dimensions, got shape \(1, 8, 8\)"),
-        (lambda: sampling(image=np.full((8, 8), 255)), r"image must be from 0 to 1, got 255 to 255"),
-        (lambda: sampling(image=np.zeros((2, 8))), r"at least as large as the kernel, \(3, 3\), got \(2, 8\)"),
-        (lambda: sampling(kernel=np.zeros((2, 2))), r"kernel must have shape \(3, 3\) or \(5, 5\), got \(2, 2\)"),
+        (
+            lambda: sampling(image=np.zeros((1, 8, 8))),
+            r"image must have 2 dimensions, got shape \(1, 8, 8\)",
+        ),
+        (
+            lambda: sampling(image=np.full((8, 8), 255)),
+            r"image must be from 0 to 1, got 255 to 255",
+        ),
+        (
+            lambda: sampling(image=np.zeros((2, 8))),
+            r"at least as large as the kernel, \(3, 3\), got \(2, 8\)",
+        ),
+        (
+            lambda: sampling(kernel=np.zeros((2, 2))),
+            r"kernel must have shape \(3, 3\) or \(5, 5\), got \(2, 2\)",
+        ),
         (lambda: sampling(kernel=np.zeros((3, 5))), r"kernel must have shape .* got \(3, 5\)"),
         (lambda: sampling(at=(3,)), r"at must be \(row, column\), got \(3,\)"),
         (lambda: sampling(at=(12, 0)), r"row of at must be one of 0 to 11, got 12"),
@@ -342,7 +508,7 @@ def test_tensors_with_gradients_are_fine():
     mixer(image=torch.rand(8, 8), experts=torch.randn(2, 3, 3, requires_grad=True))
 
 
-# --- in a browser ----------------------------------------------------------------------------------------------------
+# --- in a browser ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -353,10 +519,18 @@ def open_page(browser, tmp_path):
     def open_it(*figures, width=800):
         file = tmp_path / "page.html"
         body = "".join(figure._repr_html_() for figure in figures)
-        file.write_text(f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><body>{body}', encoding="utf-8")
+        file.write_text(
+            f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><body>{body}',
+            encoding="utf-8",
+        )
         page = browser.new_page(viewport={"width": width, "height": 844})
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: (
+                problems.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
         page.goto(file.as_uri())
         page.wait_for_selector(".dc-ready")
         pages.append(page)
@@ -370,20 +544,22 @@ def open_page(browser, tmp_path):
 
 EXAMPLES = {
     "kernel_mixer": lambda: mixer(images={"eye": np.eye(8), "flat": np.full((8, 8), 0.5)}),
-    "routing": lambda: widgets.routing([1.0, -1.0, 0.0]),
+    "sigmoid_softmax": lambda: widgets.sigmoid_softmax([1.0, -1.0, 0.0]),
     "cost": lambda: widgets.cost(),
-    "routed": lambda: routed(),
+    "recorded_alpha": lambda: recorded_alpha(),
     "sampling": lambda: sampling(),
     "star": lambda: star(),
 }
-# The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves, nor the sentence, which comes later.
+# The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves,
+# nor the sentence, which comes later.
 STATE = """root => {
   const copy = root.cloneNode(true);
   copy.querySelectorAll('.dc-slider, .dc-buttons, .dc-summary').forEach(part => part.remove());
   return [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join() + copy.querySelector('.dc-body').innerHTML;
 }"""
 COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL()).concat(getComputedStyle(root).color,
-  [...root.querySelectorAll('.dc-fill, .dc-kernel span')].map(f => getComputedStyle(f).backgroundColor))"""  # but not X, which is grey on all pages
+  # but not X, which is grey on all pages
+  [...root.querySelectorAll('.dc-fill, .dc-kernel span')].map(f => getComputedStyle(f).backgroundColor))"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -403,7 +579,9 @@ def test_each_button_works(open_page, name):
     root = page.locator(".dc-figure")
     root.locator("input").first.focus()
     page.keyboard.press("End")  # so that 'reset' has something to do
-    for button in reversed(root.locator("button").all()):  # backwards: the first picture is the one that is already shown
+    for button in reversed(
+        root.locator("button").all()
+    ):  # backwards: the first picture is the one that is already shown
         before = root.evaluate(STATE)
         button.click()
         assert root.evaluate(STATE) != before, button.inner_text()
@@ -414,9 +592,13 @@ def test_controls_can_be_used_by_all(open_page, name):
     page = open_page(EXAMPLES[name](), width=390)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for control in page.locator(".dc-figure :is(input, button)").all():
-        assert control.get_attribute("data-lm-suppress-shortcuts") == "true"  # or JupyterLab takes the arrow keys
+        assert (
+            control.get_attribute("data-lm-suppress-shortcuts") == "true"
+        )  # or JupyterLab takes the arrow keys
         assert control.bounding_box()["height"] >= 32
-        assert control.evaluate("c => c.tagName === 'BUTTON' ? c.textContent : c.labels[0].innerText").strip()
+        assert control.evaluate(
+            "c => c.tagName === 'BUTTON' ? c.textContent : c.labels[0].innerText"
+        ).strip()
     assert page.locator("[aria-live=polite]").inner_text().endswith(".")
     assert not page.locator(".dc-fallback").is_visible()
 
@@ -443,7 +625,10 @@ def test_a_change_of_theme_recolours(open_page, name, go_dark):
 @pytest.mark.parametrize("name", NAMES)
 def test_sliding_moves_nothing_else(open_page, name):
     page = open_page(EXAMPLES[name](), width=390)
-    places = "root => [...root.querySelectorAll('label, button, .dc-summary, canvas')].map(e => e.getBoundingClientRect().top).concat(root.getBoundingClientRect().bottom).join()"
+    places = (
+        "root => [...root.querySelectorAll('label, button, .dc-summary, canvas')].map(e =>"
+        " e.getBoundingClientRect().top).concat(root.getBoundingClientRect().bottom).join()"
+    )
     root = page.locator(".dc-figure")
     before = root.evaluate(places)
     for slider in root.locator("input").all():
@@ -472,7 +657,9 @@ def test_a_figure_that_a_notebook_moves_keeps_its_state(open_page):
     page.keyboard.press("End")
     page.wait_for_timeout(250)
     before = root.evaluate(STATE)
-    page.evaluate("const f = document.querySelector('.dc-figure'); f.remove(); document.body.append(f)")
+    page.evaluate(
+        "const f = document.querySelector('.dc-figure'); f.remove(); document.body.append(f)"
+    )
     assert root.evaluate(STATE) == before
 
 
@@ -480,40 +667,62 @@ def test_the_chosen_image_shows_its_alpha_beside_the_mean_of_its_light(open_page
     rng = np.random.default_rng(1)
     alpha = {"model.1": rng.random((4, 3)), "model.3": rng.random((4, 2))}
     lights = ["day", "night", "day", "night"]
-    page = open_page(routed(alpha=alpha, means=routing.means(alpha, lights)))
+    page = open_page(recorded_alpha(alpha=alpha, means=routing.means(alpha, lights)))
     page.locator(".dc-thumbs button").nth(3).click()
     assert page.locator(".dc-shown").get_attribute("alt") == "image 4, night"
-    rows = page.locator(".dc-routed-layer").nth(1).locator(".dc-routed-row").all()
+    rows = page.locator(".dc-recorded-layer").nth(1).locator(".dc-recorded-row").all()
     assert len(rows) == 2
     for m, row in enumerate(rows):
         assert row.inner_text().split()[-1] == f"{alpha['model.3'][3, m]:.2f}"
-        assert float(row.locator(".dc-fill").evaluate("f => f.style.width").rstrip("%")) == pytest.approx(100 * alpha["model.3"][3, m], abs=0.06)
+        assert float(
+            row.locator(".dc-fill").evaluate("f => f.style.width").rstrip("%")
+        ) == pytest.approx(100 * alpha["model.3"][3, m], abs=0.06)
         mark = row.locator(".dc-own")
-        assert float(mark.evaluate("f => f.style.left").rstrip("%")) == pytest.approx(100 * alpha["model.3"][[1, 3], m].mean(), abs=0.02)
+        assert float(mark.evaluate("f => f.style.left").rstrip("%")) == pytest.approx(
+            100 * alpha["model.3"][[1, 3], m].mean(), abs=0.02
+        )
     assert page.locator(".dc-summary").inner_text().startswith("Image ")
 
 
 def test_a_picture_looks_the_same_on_a_dark_page_of_the_site(open_page):
-    page = open_page(routed())
-    page.add_style_tag(content="""html[data-theme=dark] img:not(.only-dark,.dark-light){filter:brightness(.8) contrast(1.2)}
-        html[data-theme=dark] .bd-content div.cell_output img{background-color:#fff;border-radius:.25rem;padding:.5rem}""")  # pydata-sphinx-theme's
-    page.evaluate("document.documentElement.dataset.theme = 'dark'; document.body.innerHTML = `<div class=bd-content><div class=cell_output>${document.body.innerHTML}</div></div>`")
-    looks = "i => { const s = getComputedStyle(i); return [s.filter, s.padding, s.backgroundColor].join() }"
-    assert {image.evaluate(looks) for image in page.locator(".dc-body img").all()} == {"none,0px,rgba(0, 0, 0, 0)"}
+    page = open_page(recorded_alpha())
+    page.add_style_tag(
+        content="""html[data-theme=dark] img:not(.only-dark,.dark-light){filter:brightness(.8) contrast(1.2)}
+        html[data-theme=dark] .bd-content div.cell_output img{background-color:#fff;border-radius:.25rem;padding:.5rem}"""
+    )  # pydata-sphinx-theme's
+    page.evaluate(
+        "document.documentElement.dataset.theme = 'dark'; document.body.innerHTML = `<div"
+        " class=bd-content><div class=cell_output>${document.body.innerHTML}</div></div>`"
+    )
+    looks = (
+        "i => { const s = getComputedStyle(i); return [s.filter, s.padding,"
+        " s.backgroundColor].join() }"
+    )
+    assert {image.evaluate(looks) for image in page.locator(".dc-body img").all()} == {
+        "none,0px,rgba(0, 0, 0, 0)"
+    }
 
 
 def test_pointing_at_y_frames_its_patch_of_x(open_page):
     page = open_page(mixer(image=np.eye(8), experts=np.ones((1, 3, 3)), alpha=[1.0]))
-    page.locator("canvas").nth(1).hover(position={"x": 1, "y": 1})  # the pixel in the top left corner
+    page.locator("canvas").nth(1).hover(
+        position={"x": 1, "y": 1}
+    )  # the pixel in the top left corner
     assert "Row 1, column 1" in page.locator(".dc-pointed").inner_text()
-    assert page.locator(".dc-pointed").inner_text().endswith("2.00.")  # two ones of the diagonal, zeros outside
+    assert (
+        page.locator(".dc-pointed").inner_text().endswith("2.00.")
+    )  # two ones of the diagonal, zeros outside
     assert page.locator(".dc-frame").first.is_visible()
 
 
 def test_a_redraw_fits_into_a_frame(open_page):
-    page = open_page(mixer(image=np.random.default_rng(0).random((48, 48)), experts=np.ones((4, 3, 3))))
-    page.evaluate("""() => { const input = document.querySelector('input'); window.times = [];
-        for (let i = 0; i < 50; i++) { input.value = i / 50; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }""")
+    page = open_page(
+        mixer(image=np.random.default_rng(0).random((48, 48)), experts=np.ones((4, 3, 3)))
+    )
+    page.evaluate(
+        """() => { const input = document.querySelector('input'); window.times = [];
+        for (let i = 0; i < 50; i++) { input.value = i / 50; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }"""
+    )
     assert sorted(page.evaluate("times"))[25] < 16
 
 
@@ -525,38 +734,61 @@ def test_a_pixel_of_a_deformable_convolution_is_chosen_by_pointing(open_page):
     text = [f"{y[11, 2]:.2f}".replace("-", "−") for y in (ordinary, dilated)]
 
     box = page.locator(".dc-at-x .dc-picture").bounding_box()
-    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + box["height"] - 2)  # the last row, the third column
+    page.mouse.click(
+        box["x"] + 0.25 * box["width"], box["y"] + box["height"] - 2
+    )  # the last row, the third column
     assert [field.input_value() for field in page.locator(".dc-at-spot input").all()] == ["12", "3"]
     numbers = page.locator(".dc-at-numbers .dc-number")
     assert numbers.all_inner_texts() == [text[0], text[0], "0.0 px"]
     page.get_by_role("button", name="dilation 2").click()
-    assert numbers.all_inner_texts() == [text[1], text[0], "1.4 px"]  # a corner lies one row and one column further out
+    assert numbers.all_inner_texts() == [
+        text[1],
+        text[0],
+        "1.4 px",
+    ]  # a corner lies one row and one column further out
     values = [f"{v:.2f}" for v in np.pad(x, 2)[11:16:2, 2:7:2].flat]
     assert page.locator(".dc-read span").all_inner_texts() == values
     page.wait_for_timeout(500)
-    assert page.locator(".dc-summary").inner_text() == (
-        "Pixel row 12, column 3: its nine places lie up to 1.4 px off the grid. "
-        f"Y is {text[1]} here; an ordinary convolution gives {text[0]}. The offsets are the same at every pixel."
+    assert (
+        page.locator(".dc-summary").inner_text()
+        == f"Pixel row 12, column 3: its nine places lie up to 1.4 px off the grid. Y is {text[1]}"
+        f" here; an ordinary convolution gives {text[0]}. The offsets are the same at every"
+        " pixel."
     )
 
 
 def test_each_dot_lies_where_the_pixel_reads_and_shows_its_weight(open_page):
     page = open_page(sampling(kernel=[[0.0, 0, 0], [-2, 0, 1], [0, 0, 0]]))  # at row 5, column 4
     page.get_by_role("button", name="shift").click()
-    dots = page.locator(".dc-close g g").evaluate_all("dots => dots.map(d => [d.getAttribute('transform'), d.firstChild.getAttribute('r'), d.lastChild.getAttribute('d')])")
+    dots = page.locator(".dc-close g g").evaluate_all(
+        "dots => dots.map(d => [d.getAttribute('transform'), d.firstChild.getAttribute('r'),"
+        " d.lastChild.getAttribute('d')])"
+    )
     assert len(dots) == 9
     radius = {place: float(r) for place, r, _ in dots}
-    assert list(radius.values()) == sorted(radius.values(), reverse=True)  # no small one hides behind a large one
+    assert list(radius.values()) == sorted(
+        radius.values(), reverse=True
+    )  # no small one hides behind a large one
     signs = {place: d.count("M") for place, _, d in dots if d}  # one stroke for minus, two for plus
-    assert signs == {"translate(6.5,7.5)": 1, "translate(8.5,7.5)": 2}  # the left one and the right one, 3 px right and 2 px down
-    assert radius["translate(6.5,7.5)"] > radius["translate(8.5,7.5)"] > radius["translate(7.5,7.5)"]
+    assert signs == {
+        "translate(6.5,7.5)": 1,
+        "translate(8.5,7.5)": 2,
+    }  # the left one and the right one, 3 px right and 2 px down
+    assert (
+        radius["translate(6.5,7.5)"] > radius["translate(8.5,7.5)"] > radius["translate(7.5,7.5)"]
+    )
 
 
 def test_the_colours_of_y_keep_their_meaning(open_page):
     x = np.full((6, 6), 0.5)
-    x[:, 0] = 1.0  # the strongest answer of this kernel, which copies X; shifted by 3 px, no pixel reads it
+    x[:, 0] = (
+        # the strongest answer of this kernel, which copies X; shifted by 3 px, no pixel reads it
+        1.0
+    )
     page = open_page(sampling(image=x, kernel=np.diag([0.0, 1, 0]), at=(0, 0)))
-    green = "document.querySelectorAll('canvas')[1].getContext('2d').getImageData(0, 0, 1, 1).data[1]"
+    green = (
+        "document.querySelectorAll('canvas')[1].getContext('2d').getImageData(0, 0, 1, 1).data[1]"
+    )
     page.get_by_role("button", name="shift").click()
     zero, positive = (int(colour.light[3:5], 16) for colour in (style.ZERO, style.POSITIVE))
     assert page.evaluate(green) == pytest.approx((zero + positive) / 2, abs=1)
@@ -584,27 +816,53 @@ def test_only_the_light_makes_offsets_differ_between_pixels(open_page):
 def test_a_redraw_of_a_deformable_convolution_fits_into_a_frame(open_page):
     page = open_page(sampling(image=np.random.default_rng(0).random((48, 48))))
     page.get_by_role("button", name="towards light").click()  # the slowest case
-    page.evaluate("""() => { const input = document.querySelector('input'); window.times = [];
-        for (let i = 0; i < 50; i++) { input.value = i / 25; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }""")
+    page.evaluate(
+        """() => { const input = document.querySelector('input'); window.times = [];
+        for (let i = 0; i < 50; i++) { input.value = i / 25; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }"""
+    )
     assert sorted(page.evaluate("times"))[25] < 16
 
 
 def test_a_star_sorts_what_no_sum_can(open_page):
     page = open_page(star())
-    scores = page.locator(".dc-plane").evaluate_all("planes => planes.map(p => [p.querySelectorAll('.dc-detail')[1].textContent, p.querySelectorAll('.dc-line:not([d=\"\"])').length - 1])")
-    assert scores == [["2 of 4 right", 2], ["2 of 4 right", 2], ["1 of 4 right", 3], ["4 of 4 right", 0]]  # with as many struck out
-    rows = page.locator(".dc-terms [role=row]").evaluate_all("rows => rows.map(r => [...r.children].map(c => c.textContent))")
+    scores = page.locator(".dc-plane").evaluate_all(
+        "planes => planes.map(p => [p.querySelectorAll('.dc-detail')[1].textContent,"
+        " p.querySelectorAll('.dc-line:not([d=\"\"])').length - 1])"
+    )
+    assert scores == [
+        ["2 of 4 right", 2],
+        ["2 of 4 right", 2],
+        ["1 of 4 right", 3],
+        ["4 of 4 right", 0],
+    ]  # with as many struck out
+    rows = page.locator(".dc-terms [role=row]").evaluate_all(
+        "rows => rows.map(r => [...r.children].map(c => c.textContent))"
+    )
     assert rows[0] == ["term", "x²", "xy", "y²", "x", "y", "1"]
     assert rows[3] == ["f + g", "0.00", "0.00", "0.00", "1.00", "1.00", "0.00"]
     assert rows[4] == ["f · g", "0.00", "1.00", "0.00", "0.00", "0.00", "0.00"]
     zero, positive = (int(colour.light[3:5], 16) for colour in (style.ZERO, style.POSITIVE))
-    greens = page.locator(".dc-terms [role=row]").nth(4).locator("[role=cell]").evaluate_all("cells => cells.map(c => +getComputedStyle(c).backgroundColor.match(/\\d+/g)[1])")
-    assert greens == [zero, pytest.approx(zero + (positive - zero) / 3, abs=1)] + 4 * [zero]  # full colour is 3
-    page.get_by_role("button", name="opposite").click()  # f = −g + 1.6: their sum is no function of x and y
+    greens = (
+        page.locator(".dc-terms [role=row]")
+        .nth(4)
+        .locator("[role=cell]")
+        .evaluate_all(
+            "cells => cells.map(c => +getComputedStyle(c).backgroundColor.match(/\\d+/g)[1])"
+        )
+    )
+    assert greens == [zero, pytest.approx(zero + (positive - zero) / 3, abs=1)] + 4 * [
+        zero
+    ]  # full colour is 3
+    page.get_by_role(
+        "button", name="opposite"
+    ).click()  # f = −g + 1.6: their sum is no function of x and y
     assert page.locator(".dc-plane-2 .dc-detail").first.inner_text() == "1.60 everywhere"
     page.wait_for_timeout(500)
     sentence = page.locator(".dc-summary").inner_text().replace("\xa0", " ")
-    assert sentence.startswith("f + g is 1.60 everywhere. f · g is zero on two parallel lines, and positive in the band between them.")
+    assert sentence.startswith(
+        "f + g is 1.60 everywhere. f · g is zero on two parallel lines, and positive in the band"
+        " between them."
+    )
     page.get_by_label("direction of g").focus()
     page.keyboard.press("ArrowRight")  # now it is one, but very flat
     assert page.locator(".dc-plane-2 .dc-detail").first.inner_text() == "a line out of view"
@@ -612,11 +870,15 @@ def test_a_star_sorts_what_no_sum_can(open_page):
 
 @pytest.mark.parametrize(("direction", "upwards"), [("ArrowRight", True), ("ArrowLeft", False)])
 def test_the_plane_has_y_upwards(open_page, direction, upwards):
-    """f grows to the right; turned a little it also grows upwards, or downwards: there its map is most positive."""
+    """f grows to the right; turned a little it also grows upwards, or downwards: there its map is
+    most positive.
+    """
     page = open_page(star())
     page.locator("input").first.focus()
     page.keyboard.press(direction)
-    data = page.locator("canvas").first.evaluate("c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+    data = page.locator("canvas").first.evaluate(
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
     red, _, blue, _ = np.array(data).reshape(64, 64, 4).transpose(2, 0, 1)
     row, column = np.unravel_index(np.argmax(red - blue), red.shape)
     assert column > 60
@@ -624,7 +886,9 @@ def test_the_plane_has_y_upwards(open_page, direction, upwards):
 
 
 def test_without_scripts_a_sentence_says_what_is_missing(browser, tmp_path):
-    (tmp_path / "page.html").write_text("<!doctype html><meta charset=utf-8>" + EXAMPLES["cost"]()._repr_html_(), encoding="utf-8")
+    (tmp_path / "page.html").write_text(
+        "<!doctype html><meta charset=utf-8>" + EXAMPLES["cost"]()._repr_html_(), encoding="utf-8"
+    )
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())

@@ -1,4 +1,6 @@
-"""The bridge to ultralytics: registration, its refusals, the model YAMLs and their exact counts, and a model's life."""
+"""The bridge to ultralytics: registration, its refusals, the model YAMLs and their exact counts,
+and a model's life.
+"""
 
 import importlib
 import sys
@@ -36,25 +38,39 @@ class Repeating(nn.Module):
 
     def __init__(self, c1, c2, n=1, k=1):
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(c1, c2, 1), *(nn.Conv2d(c2, c2, k, padding=k // 2) for _ in range(n)))
+        self.layers = nn.Sequential(
+            nn.Conv2d(c1, c2, 1), *(nn.Conv2d(c2, c2, k, padding=k // 2) for _ in range(n))
+        )
         self.forward = self.layers.forward
 
 
 def network(*rows, **entries):
     """A tiny classification-free network from YAML rows, on three input channels."""
-    return {"nc": 2, "scales": {"n": [0.5, 0.5, 64]}, "scale": "n", "backbone": [list(row) for row in rows], "head": []} | entries
+    return {
+        "nc": 2,
+        "scales": {"n": [0.5, 0.5, 64]},
+        "scale": "n",
+        "backbone": [list(row) for row in rows],
+        "head": [],
+    } | entries
 
 
-# --- counts ----------------------------------------------------------------------------------------------------------
+# --- counts ---------------------------------------------------------------------------------------
 
-COUNTS = {  # name: (layers, parameters) at nc=25, parameters at nc=80; the first two are what the posts print
+# name: (layers, parameters) at nc=25, parameters at nc=80; the first two are what the posts print
+COUNTS = {
     "yolov10n-dynamicconv-1": (385, 2_896_642, 2_955_372),
     "yolov10n-dynamicconv-2": (370, 4_898_318, 4_957_048),
     "yolov10n-dynamicconv-1-bn-act": (None, 2_896_642 + 320, 2_955_372 + 320),
     "yolov10n-dynamicconv-2-bn-act": (None, 4_898_318 + 1_344, 4_957_048 + 1_344),
     "yolov10n-c2f-dynamicconv": (None, None, 3_751_140),
-    # Stock, and each SCDown a Conv: 9·c1·c2 + 2·c2 parameters, where there were c1·c2 + 9·c2 + 4·c2.
-    "yolov10n-conv-2": (None, None, 2_775_520 + sum(8 * c1 * c2 - 11 * c2 for c1, c2 in [(64, 128), (128, 256), (128, 128)])),
+    # Stock, and each SCDown a Conv: 9·c1·c2 + 2·c2 parameters, where there were c1·c2 + 9·c2 +
+    # 4·c2.
+    "yolov10n-conv-2": (
+        None,
+        None,
+        2_775_520 + sum(8 * c1 * c2 - 11 * c2 for c1, c2 in [(64, 128), (128, 256), (128, 128)]),
+    ),
 }
 
 
@@ -82,7 +98,10 @@ def test_models_lists_every_model_with_a_line_and_an_unknown_name_is_answered():
     lines = {name: line for name, line in yolo.models().items() if name.startswith("yolov10n-")}
     assert set(lines) == set(COUNTS) and all(line.endswith(".") for line in lines.values())
     assert all(("DynamicConv" in line) == ("dynamicconv" in name) for name, line in lines.items())
-    with pytest.raises(ValueError, match="no model is called 'yolov10n-dynamicconv-3'; did you mean 'yolov10n-dynamicconv-"):
+    with pytest.raises(
+        ValueError,
+        match="no model is called 'yolov10n-dynamicconv-3'; did you mean 'yolov10n-dynamicconv-",
+    ):
         yolo.build("yolov10n-dynamicconv-3")
     with pytest.raises(ValueError, match="nc must be .* got 0"):
         yolo.build("yolov10n-dynamicconv-1", nc=0)
@@ -94,20 +113,30 @@ def test_rows_that_are_not_replaced_are_those_of_ultralytics():
     for name in COUNTS:
         ours = tasks.yaml_model_load(yolo.path(name))
         assert ours["scales"] == stock["scales"] and ours["nc"] == 80
-        for mine, theirs in zip(ours["backbone"] + ours["head"], stock["backbone"] + stock["head"], strict=True):
+        for mine, theirs in zip(
+            ours["backbone"] + ours["head"], stock["backbone"] + stock["head"], strict=True
+        ):
             assert mine[:2] == theirs[:2] and (mine[3] == theirs[3] or theirs[2].startswith("nn."))
-            assert mine[2] == theirs[2] or "DynamicConv" in mine[2] or (name, theirs[2], mine[2]) == ("yolov10n-conv-2", "SCDown", "Conv")
+            assert (
+                mine[2] == theirs[2]
+                or "DynamicConv" in mine[2]
+                or (name, theirs[2], mine[2]) == ("yolov10n-conv-2", "SCDown", "Conv")
+            )
 
 
-# --- registration ----------------------------------------------------------------------------------------------------
+# --- registration ---------------------------------------------------------------------------------
 
 
 def test_registered_module_gets_scaled_channels_and_its_repeats(registry):
     yolo.register(Doubling)
     yolo.register(Repeating, repeat=True)
-    layers, _ = tasks.parse_model(network([-1, 1, "Doubling", [32, 3]], [-1, 4, "Repeating", [64]]), 3, verbose=False)
+    layers, _ = tasks.parse_model(
+        network([-1, 1, "Doubling", [32, 3]], [-1, 4, "Repeating", [64]]), 3, verbose=False
+    )
     assert (layers[0].in_channels, layers[0].out_channels, layers[0].kernel_size) == (3, 16, (3, 3))
-    assert [conv.out_channels for conv in layers[1].layers] == [32] * 3  # width 0.5 of 64; depth 0.5 of 4 repeats, and the first
+    assert [conv.out_channels for conv in layers[1].layers] == [
+        32
+    ] * 3  # width 0.5 of 64; depth 0.5 of 4 repeats, and the first
 
 
 def test_register_is_a_decorator_idempotent_and_can_be_taken_back(registry):
@@ -116,9 +145,14 @@ def test_register_is_a_decorator_idempotent_and_can_be_taken_back(registry):
     yolo.register(Doubling, repeat=True)
     assert Doubling in tasks.dynconv_repeat
     yolo.unregister("Doubling")
-    assert "Doubling" not in yolo.registered() and Doubling not in tasks.dynconv_base | tasks.dynconv_repeat
+    assert (
+        "Doubling" not in yolo.registered()
+        and Doubling not in tasks.dynconv_base | tasks.dynconv_repeat
+    )
     assert not hasattr(tasks, "Doubling")
-    with pytest.raises(ValueError, match="'Doubling' is not registered; registered are Bottleneck_DynamicConv"):
+    with pytest.raises(
+        ValueError, match="'Doubling' is not registered; registered are Bottleneck_DynamicConv"
+    ):
         yolo.unregister(Doubling)
 
 
@@ -133,13 +167,23 @@ class Whole(nn.Module):
 
 def test_a_module_that_takes_its_arguments_as_they_stand(registry):
     yolo.register(Whole, channels=False)
-    layers, _ = tasks.parse_model(network([-1, 1, "Whole", [24, "resnet"]], [-1, 1, "Whole", []], [-1, 1, "Conv", [32]]), 3, verbose=False)
-    assert (layers[0].convolution.out_channels, layers[0].name) == (24, "resnet"), "not scaled by the width"
-    assert layers[1].convolution.out_channels == 8 and layers[2].conv.in_channels == 3, "the channels are those that came in"
+    layers, _ = tasks.parse_model(
+        network([-1, 1, "Whole", [24, "resnet"]], [-1, 1, "Whole", []], [-1, 1, "Conv", [32]]),
+        3,
+        verbose=False,
+    )
+    assert (layers[0].convolution.out_channels, layers[0].name) == (24, "resnet"), (
+        "not scaled by the width"
+    )
+    assert layers[1].convolution.out_channels == 8 and layers[2].conv.in_channels == 3, (
+        "the channels are those that came in"
+    )
     with pytest.raises(ValueError, match="Whole needs its arguments as a list, got 24"):
         tasks.parse_model(network([-1, 1, "Whole", 24]), 3, verbose=False)
     yolo.register(Doubling)
-    assert yolo.register(channels=False)(Doubling) is Doubling and Doubling not in tasks.dynconv_base
+    assert (
+        yolo.register(channels=False)(Doubling) is Doubling and Doubling not in tasks.dynconv_base
+    )
     with pytest.raises(TypeError, match="repeat=True .* channels=False .* choose one"):
         yolo.register(Whole, repeat=True, channels=False)
 
@@ -150,16 +194,29 @@ def named(name, module="tests.somewhere", base=nn.Module, arguments="self, c1, c
     return type(name, (base,), {"__module__": module, "__init__": namespace["__init__"]})
 
 
-@pytest.mark.parametrize("cls, repeat, error, message", [
-    (named("Conv"), False, ValueError, "ultralytics has a module of its own called Conv"),
-    (named("torch"), False, ValueError, "of its own called torch"),
-    (named("DynamicConv"), False, ValueError, "already registered as dynconv.layers.DynamicConv"),
-    (named("Mine", module="__main__"), False, ValueError, "defined in __main__.*move the class into a module"),
-    (named("Mine", base=object), False, TypeError, "needs a subclass of torch.nn.Module"),
-    (nn.Conv2d(1, 1, 1), False, TypeError, "needs a subclass of torch.nn.Module"),
-    (named("Mine", arguments="self, c1"), False, TypeError, r"callable with \(c1, c2\)"),
-    (named("Mine", arguments="self, c1, c2"), True, TypeError, r"callable with \(c1, c2, n\)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "cls, repeat, error, message",
+    [
+        (named("Conv"), False, ValueError, "ultralytics has a module of its own called Conv"),
+        (named("torch"), False, ValueError, "of its own called torch"),
+        (
+            named("DynamicConv"),
+            False,
+            ValueError,
+            "already registered as dynconv.layers.DynamicConv",
+        ),
+        (
+            named("Mine", module="__main__"),
+            False,
+            ValueError,
+            "defined in __main__.*move the class into a module",
+        ),
+        (named("Mine", base=object), False, TypeError, "needs a subclass of torch.nn.Module"),
+        (nn.Conv2d(1, 1, 1), False, TypeError, "needs a subclass of torch.nn.Module"),
+        (named("Mine", arguments="self, c1"), False, TypeError, r"callable with \(c1, c2\)"),
+        (named("Mine", arguments="self, c1, c2"), True, TypeError, r"callable with \(c1, c2, n\)"),
+    ],
+)
 def test_register_refuses_and_changes_nothing(cls, repeat, error, message, registry):
     before = yolo.registered(), set(tasks.dynconv_base), set(tasks.dynconv_repeat)
     with pytest.raises(error, match=message):
@@ -169,9 +226,14 @@ def test_register_refuses_and_changes_nothing(cls, repeat, error, message, regis
 
 def test_an_unknown_module_is_named_with_its_row_and_a_suggestion():
     rows = [-1, 1, "Conv", [8]], [-1, 1, "DynamicConvv", [8]]
-    with pytest.raises(yolo.UnknownModuleError, match=r"row 1 \(backbone\) names the module 'DynamicConvv'.*did you mean 'DynamicConv'") as caught:
+    with pytest.raises(
+        yolo.UnknownModuleError,
+        match=r"row 1 \(backbone\) names the module 'DynamicConvv'.*did you mean 'DynamicConv'",
+    ) as caught:
         tasks.parse_model(network(*rows), 3, verbose=False)
-    assert isinstance(caught.value, KeyError)  # what ultralytics raises, so that code that expects it goes on working
+    assert isinstance(
+        caught.value, KeyError
+    )  # what ultralytics raises, so that code that expects it goes on working
     with pytest.raises(yolo.UnknownModuleError, match="'nn.Convv'"):
         tasks.parse_model(network([-1, 1, "nn.Convv", [8]]), 3, verbose=False)
 
@@ -180,19 +242,52 @@ DYNAMIC = [-1, 1, "DynamicConv", [8, 3]]
 TWO = {"l": [1, 1, 64], "n": [0.5, 0.5, 64]}
 
 
-@pytest.mark.parametrize("model, message", [
-    (network([-1, 1, "Conv", [8]], [-1, 1, "DynamicConv"]), r"row 1 \(backbone\) must be \[from, repeats, module, arguments\], got \[-1, 1, 'DynamicConv'\]"),
-    (network(backbone=["Conv"]), r"row 0 \(backbone\) must be .* got 'Conv'"),
-    *[(network([-1, n, "C2f_DynamicConv", [8]]), rf"how often C2f_DynamicConv repeats, a whole number from 1, got {n!r}") for n in (0, -1, 2.5, "3", None, True)],
-    (network([-1, 1, "DynamicConv", []]), r"row 0 \(backbone\): DynamicConv needs its arguments .* got \[\]"),
-    (network([-1, 1, "DynamicConv", 8]), "needs its arguments .* got 8"),
-    (network(DYNAMIC, scale="s"), "the model asks for scale 's', but has n. The letter is read from the file's name"),
-    (network(DYNAMIC, scale="", scales=TWO, yaml_file="mine.yaml"), r"the model \(mine.yaml\) does not say which of its scales to build: l, n. .* rename"),
-    (network(DYNAMIC, scale=None, scales=TWO), r"does not say which .* In a dictionary set d\['scale'\]"),
-])  # fmt: skip
-def test_a_row_or_scale_that_cannot_be_meant_is_refused_before_anything_is_built(model, message, monkeypatch):
-    monkeypatch.setattr(dynconv.DynamicConv, "__init__", lambda *_: pytest.fail("a layer was built"))
-    monkeypatch.setattr(yolo.C2f_DynamicConv, "__init__", lambda *_: pytest.fail("a block was built"))
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (
+            network([-1, 1, "Conv", [8]], [-1, 1, "DynamicConv"]),
+            (
+                r"row 1 \(backbone\) must be \[from, repeats, module, arguments\], got \[-1, 1,"
+                r" 'DynamicConv'\]"
+            ),
+        ),
+        (network(backbone=["Conv"]), r"row 0 \(backbone\) must be .* got 'Conv'"),
+        *[
+            (
+                network([-1, n, "C2f_DynamicConv", [8]]),
+                rf"how often C2f_DynamicConv repeats, a whole number from 1, got {n!r}",
+            )
+            for n in (0, -1, 2.5, "3", None, True)
+        ],
+        (
+            network([-1, 1, "DynamicConv", []]),
+            r"row 0 \(backbone\): DynamicConv needs its arguments .* got \[\]",
+        ),
+        (network([-1, 1, "DynamicConv", 8]), "needs its arguments .* got 8"),
+        (
+            network(DYNAMIC, scale="s"),
+            "the model asks for scale 's', but has n. The letter is read from the file's name",
+        ),
+        (
+            network(DYNAMIC, scale="", scales=TWO, yaml_file="mine.yaml"),
+            r"the model \(mine.yaml\) does not say which of its scales to build: l, n. .* rename",
+        ),
+        (
+            network(DYNAMIC, scale=None, scales=TWO),
+            r"does not say which .* In a dictionary set d\['scale'\]",
+        ),
+    ],
+)
+def test_a_row_or_scale_that_cannot_be_meant_is_refused_before_anything_is_built(
+    model, message, monkeypatch
+):
+    monkeypatch.setattr(
+        dynconv.DynamicConv, "__init__", lambda *_: pytest.fail("a layer was built")
+    )
+    monkeypatch.setattr(
+        yolo.C2f_DynamicConv, "__init__", lambda *_: pytest.fail("a block was built")
+    )
     with pytest.raises(ValueError, match=message):
         tasks.parse_model(model, 3, verbose=False)
 
@@ -200,19 +295,29 @@ def test_a_row_or_scale_that_cannot_be_meant_is_refused_before_anything_is_built
 def test_what_is_unambiguous_or_not_ours_is_built_as_ultralytics_does():
     for entries in ({"scale": ""}, {"scale": "", "scales": {}}, {"scale": "n", "scales": TWO}):
         tasks.parse_model(network(DYNAMIC, **entries), 3, verbose=False)
-    layers, _ = tasks.parse_model(network([-1, 2.5, "Conv", [8]], scale="", scales=TWO), 3, verbose=False)
-    assert layers[0][0].conv.out_channels == 8  # its own choice: the first scale, and 2.5 repeats rounded
+    layers, _ = tasks.parse_model(
+        network([-1, 2.5, "Conv", [8]], scale="", scales=TWO), 3, verbose=False
+    )
+    assert (
+        layers[0][0].conv.out_channels == 8
+    )  # its own choice: the first scale, and 2.5 repeats rounded
 
 
 def test_a_folder_named_like_a_scale_does_not_matter(tmp_path, monkeypatch):
-    """ultralytics takes digits and a letter anywhere in the path for a scale, here those of exp1s, unless the file exists as named."""
+    """ultralytics takes digits and a letter anywhere in the path for a scale, here those of exp1s,
+    unless the file exists as named.
+    """
     folder = tmp_path / "exp1s"
     folder.mkdir()
     for name in ("yolov10n-mine.yaml", "mine.yaml"):
         (folder / name).write_text(yolo.path("yolov10n-dynamicconv-1").read_text())
         model = YOLO(folder / name).model
-        assert sum(p.numel() for p in model.parameters()) == yolo.PARAMETERS["yolov10n-dynamicconv-1"]
-    monkeypatch.setattr("dynconv.yolo.zoo._FOLDER", folder)  # the package installed in such a folder
+        assert (
+            sum(p.numel() for p in model.parameters()) == yolo.PARAMETERS["yolov10n-dynamicconv-1"]
+        )
+    monkeypatch.setattr(
+        "dynconv.yolo.zoo._FOLDER", folder
+    )  # the package installed in such a folder
     assert yolo.build("yolov10n-mine").model.yaml["scale"] == "n"
     monkeypatch.chdir(tmp_path)
     assert YOLO("exp1s/yolov10n-mine.yaml").model.yaml["scale"] == "n"
@@ -229,12 +334,24 @@ def test_uninstall_gives_ultralytics_its_own_function_back():
             tasks.parse_model(network([-1, 1, "DynamicConv", [8]]), 3, verbose=False)
     finally:
         yolo.register_all()
-    assert yolo.is_active() and tasks.parse_model.__wrapped__.__code__.co_filename == original.__code__.co_filename
+    assert (
+        yolo.is_active()
+        and tasks.parse_model.__wrapped__.__code__.co_filename == original.__code__.co_filename
+    )
 
 
 def test_a_reload_of_ultralytics_is_survived(tmp_path):
-    code = "import dynconv, importlib; from ultralytics.nn import tasks; importlib.reload(tasks); from dynconv import yolo; "
-    assert run_python(code + "print(yolo.is_active(), yolo.build('yolov10n-dynamicconv-1').model.yaml['nc'])", tmp_path) == "True 80"
+    code = (
+        "import dynconv, importlib; from ultralytics.nn import tasks; importlib.reload(tasks); from"
+        " dynconv import yolo; "
+    )
+    assert (
+        run_python(
+            code + "print(yolo.is_active(), yolo.build('yolov10n-dynamicconv-1').model.yaml['nc'])",
+            tmp_path,
+        )
+        == "True 80"
+    )
 
 
 def test_stock_models_are_built_as_before():
@@ -255,16 +372,28 @@ def parse_model(d, ch, verbose=True):
 
 @pytest.mark.parametrize("left, right", [tuple("{}"), tuple("()"), tuple("[]")])
 def test_the_collections_are_found_by_content_in_any_form(left, right, tmp_path, monkeypatch):
-    """Versions write them as a tuple, as a set, as a frozenset, inline or named: the form does not matter."""
-    source = OLD.replace("{collection_1}", f"{left}Conv, Bottleneck, C2f, C3{right}").replace("{collection_2}", f"{left}C2f, C3, BottleneckCSP{right}")
-    (tmp_path / "old_tasks.py").write_text("Conv, Bottleneck, C2f, C3, BottleneckCSP, DynamicConv, Block = range(7)\n" + source)
+    """Versions write them as a tuple, as a set, as a frozenset, inline or named: the form does not
+    matter.
+    """
+    source = OLD.replace("{collection_1}", f"{left}Conv, Bottleneck, C2f, C3{right}").replace(
+        "{collection_2}", f"{left}C2f, C3, BottleneckCSP{right}"
+    )
+    (tmp_path / "old_tasks.py").write_text(
+        "Conv, Bottleneck, C2f, C3, BottleneckCSP, DynamicConv, Block = range(7)\n" + source
+    )
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     sys.modules.pop("old_tasks", None)
     old = importlib.import_module("old_tasks")
     old.dynconv_base, old.dynconv_repeat = {old.DynamicConv, old.Block}, {old.Block}
     extended = registration._splice(old.parse_model)
-    assert [extended([m], 3) for m in (old.DynamicConv, old.Block, old.Conv, old.C2f, 99)] == ["base", "repeat", "base", "repeat", "neither"]
+    assert [extended([m], 3) for m in (old.DynamicConv, old.Block, old.Conv, old.C2f, 99)] == [
+        "base",
+        "repeat",
+        "base",
+        "repeat",
+        "neither",
+    ]
     assert old.parse_model([old.DynamicConv], 3) == "neither"
     assert extended.__code__.co_firstlineno == old.parse_model.__code__.co_firstlineno
 
@@ -275,11 +404,20 @@ def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
 
     original = tasks.parse_model
     monkeypatch.setattr(tasks, "parse_model", parse_model)
-    with pytest.raises(yolo.UnsupportedUltralytics, match=r"ultralytics \d.*0 for dynconv_base and 0 for dynconv_repeat.*tested with 8.*install one"):
+    with pytest.raises(
+        yolo.UnsupportedUltralytics,
+        match=(
+            r"ultralytics \d.*0 for dynconv_base and 0 for dynconv_repeat.*tested with"
+            r" 8.*install one"
+        ),
+    ):
         registration.install()
     assert tasks.parse_model is parse_model
-    assert yolo.UnsupportedUltralytics is edits.UnsupportedUltralytics  # one name for what the command and the import refuse
-    # On import that is not raised, since checkpoints must load; a model that needs a registered module raises it.
+    assert (
+        yolo.UnsupportedUltralytics is edits.UnsupportedUltralytics
+    )  # one name for what the command and the import refuse
+    # On import that is not raised, since checkpoints must load; a model that needs a registered
+    # module raises it.
     registration.explain_instead(yolo.UnsupportedUltralytics("the reason"), {"DynamicConv"})
     assert tasks.parse_model({"backbone": [[-1, 1, "Conv", []]], "head": []}, 3) is False
     with pytest.raises(yolo.UnsupportedUltralytics, match="the reason"):
@@ -288,18 +426,32 @@ def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
     assert tasks.parse_model is original
 
 
-@pytest.mark.parametrize("first, second", [("dynconv", "ultralytics"), ("ultralytics", "dynconv"), ("dynconv", "ultralytics.nn.tasks"), ("dynconv.yolo", "ultralytics")])
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        ("dynconv", "ultralytics"),
+        ("ultralytics", "dynconv"),
+        ("dynconv", "ultralytics.nn.tasks"),
+        ("dynconv.yolo", "ultralytics"),
+    ],
+)
 def test_importing_is_enough_in_either_order(first, second, tmp_path):
-    code = f"import {first}, {second}; from ultralytics import YOLO; m = YOLO({str(yolo.path('yolov10n-dynamicconv-1'))!r}).model; "
+    code = (
+        f"import {first}, {second}; from ultralytics import YOLO; m ="
+        f" YOLO({str(yolo.path('yolov10n-dynamicconv-1'))!r}).model; "
+    )
     assert run_python(code + "print(sum(p.numel() for p in m.parameters()))", tmp_path) == "2955372"
 
 
 def test_importing_dynconv_alone_loads_neither_ultralytics_nor_matplotlib(tmp_path):
-    code = "import sys, dynconv; print([name for name in ('ultralytics', 'matplotlib', 'timm', 'cv2') if name in sys.modules])"
+    code = (
+        "import sys, dynconv; print([name for name in ('ultralytics', 'matplotlib', 'timm', 'cv2')"
+        " if name in sys.modules])"
+    )
     assert run_python(code, tmp_path) == "[]"
 
 
-# --- a model's life --------------------------------------------------------------------------------------------------
+# --- a model's life -------------------------------------------------------------------------------
 
 
 def test_bn_act_block_is_convolution_norm_and_activation():
@@ -312,8 +464,9 @@ def trained(tmp_path_factory):
     """A tiny data set and one epoch on it: the folder that holds data.yaml and best.pt."""
     folder = make_data(tmp_path_factory.mktemp("life"))
     run_python(
-        "from ultralytics import YOLO; import dynconv; from dynconv import yolo; "
-        f"yolo.build('yolov10n-dynamicconv-2-bn-act').train(epochs=1, name='run', {TINY}); print('done')",
+        "from ultralytics import YOLO; import dynconv; from dynconv import yolo;"
+        f" yolo.build('yolov10n-dynamicconv-2-bn-act').train(epochs=1, name='run', {TINY});"
+        " print('done')",
         folder,
     )
     return folder
@@ -324,22 +477,29 @@ def best(folder):
 
 
 def test_training_keeps_the_dynamic_layers(trained):
-    """ultralytics builds the model again when training begins; what was put in afterwards would be lost."""
+    """ultralytics builds the model again when training begins; what was put in afterwards would be
+    lost.
+    """
     model = YOLO(best(trained)).model
     assert sum(isinstance(m, dynconv.DynamicConv) for m in model.modules()) == 6
     assert model.yaml["nc"] == 1
 
 
 def test_reload_in_a_new_process_without_importing_anything_first(trained):
-    code = f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); r = m.predict('images/val/0.png', imgsz=64, verbose=False); print(len(r))"
+    code = (
+        f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); r ="
+        " m.predict('images/val/0.png', imgsz=64, verbose=False); print(len(r))"
+    )
     assert run_python(code, trained) == "1"
 
 
 def test_training_goes_on_from_a_checkpoint_in_a_new_process(trained):
-    """A new run from best.pt builds the model from the YAML inside the checkpoint: the name must be registered again."""
+    """A new run from best.pt builds the model from the YAML inside the checkpoint: the name must be
+    registered again.
+    """
     code = (
-        f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); m.train(epochs=1, name='again', {TINY}); "
-        "print(type(m.model.model[1]).__name__)"
+        f"from ultralytics import YOLO; m = YOLO({str(best(trained))!r}); m.train(epochs=1,"
+        f" name='again', {TINY}); print(type(m.model.model[1]).__name__)"
     )
     assert run_python(code, trained) == "DynamicConvBNAct"
 

@@ -1,8 +1,9 @@
 """Executes the chapters that changed and builds the site in `_build/html`. `make book` runs this.
 
-Every build reads and writes all pages anew: Sphinx reports a warning only for the pages that it reads, so a second build
-would hide what the first one found. Only the results of executed chapters are kept (by jupyter-cache, which knows them
-by their cells), and they are thrown away when something changed that a chapter imports, or when a build was killed.
+Every build reads and writes all pages anew: Sphinx reports a warning only for the pages that it
+reads, so a second build would hide what the first one found. Only the results of executed chapters
+are kept (by jupyter-cache, which knows them by their cells), and they are thrown away when
+something changed that a chapter imports, or when a build was killed.
 """
 
 import hashlib
@@ -17,10 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 DOCTREES = BUILD / ".doctrees"
-RUNS = ROOT / "notebooks/runs"  # what chapters have trained; `training.train` does not repeat a run that is there
+RUNS = (
+    ROOT / "notebooks/runs"
+)  # what chapters have trained; `training.train` does not repeat a run that is there
 CACHE = BUILD / ".jupyter_cache"
 CACHE_KEY = BUILD / ".jupyter_cache_key"
-RUNNING = BUILD / ".running"  # stands while a build runs: one that is here at the start belongs to a killed build
+RUNNING = (
+    BUILD / ".running"
+)  # stands while a build runs: one that is here at the start belongs to a killed build
 
 
 def what_chapters_use():
@@ -47,15 +52,24 @@ def main():
     remove(HTML, DOCTREES)
     built = False
     try:
-        # -W and --keep-going: every warning is reported and fails the build. -n: so does a reference that leads nowhere.
+        # -W and --keep-going: every warning is reported and fails the build. -n: so does a
+        # reference that leads nowhere.
         jupyter_book = Path(sys.executable).with_name("jupyter-book")
-        built = subprocess.run([jupyter_book, "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT).returncode == 0
+        built = (
+            subprocess.run(
+                [jupyter_book, "build", ".", "-W", "-n", "--keep-going"], cwd=ROOT
+            ).returncode
+            == 0
+        )
         RUNNING.unlink()
     finally:
         if not built:
             remove(HTML, DOCTREES)  # half a site must not be taken for a site
     if not built:
-        sys.exit("\nbook: not built, for the reason given above. Any older site in _build/html is removed.")
+        sys.exit(
+            "\nbook: not built, for the reason given above. Any older site in _build/html is"
+            " removed."
+        )
     print(f"\nThe book is built: {HTML / 'index.html'}\nOpen that file, or run `make serve`.")
 
 

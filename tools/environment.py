@@ -1,8 +1,9 @@
 """Makes `.venv`: the package, the tools of the book, and a browser for the tests of the site.
 
-`make env` runs this with the system's Python, so it uses the standard library only. A stamp is written last. No stamp
-means that the first run was interrupted: everything is made anew. A stamp with other contents means that a
-requirement changed: the environment is updated in place. The right stamp means that there is nothing to do.
+`make env` runs this with the system's Python, so it uses the standard library only. A stamp is
+written last. No stamp means that the first run was interrupted: everything is made anew. A stamp
+with other contents means that a requirement changed: the environment is updated in place. The right
+stamp means that there is nothing to do.
 """
 
 import hashlib
@@ -38,7 +39,9 @@ def digest():
 
 
 def place():
-    """A venv holds absolute paths and one Python: moved or under another Python it has to be made anew."""
+    """A venv holds absolute paths and one Python: moved or under another Python it has to be made
+    anew.
+    """
     return "Python %d.%d in %s" % (*sys.version_info[:2], VENV)
 
 
@@ -49,7 +52,11 @@ def say(text):
 def run(*command, **how):
     """Run a step; a step that fails ends everything with one line (its own output stands above)."""
     if subprocess.run([str(part) for part in command], **{"cwd": ROOT, **how}).returncode:
-        sys.exit("env: this step failed: " + " ".join(str(part) for part in command) + "\nenv: `make env` tries again.")
+        sys.exit(
+            "env: this step failed: "
+            + " ".join(str(part) for part in command)
+            + "\nenv: `make env` tries again."
+        )
 
 
 def works(code):
@@ -59,37 +66,63 @@ def works(code):
 
 def make_venv():
     if Path(sys.prefix).resolve() == VENV:
-        sys.exit("env: .venv has to be made anew, but is active in this shell: run `deactivate`, then `make env`.")
+        sys.exit(
+            "env: .venv has to be made anew, but is active in this shell: run `deactivate`, then"
+            " `make env`."
+        )
     try:
         import ensurepip  # noqa: F401  Debian keeps it in a package of its own
         import venv
     except ImportError:
-        sys.exit("env: this Python cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv")
+        sys.exit(
+            "env: this Python cannot make virtual environments. On Debian or Ubuntu: apt install"
+            " python3-venv"
+        )
     say("making .venv (some seconds)")
     venv.create(VENV, clear=True, symlinks=True, with_pip=True)
 
 
 def install_python_packages():
-    say("installing Python packages: a download of about 3 GB and some minutes (torch is 6 GB when unpacked)")
+    say(
+        "installing Python packages: a download of about 3 GB and some minutes (torch is 6 GB when"
+        " unpacked)"
+    )
     pip = (VENV / "bin/python", "-m", "pip", "--disable-pip-version-check")
-    quiet = () if sys.stdout.isatty() else ("--quiet",)  # a person sees pip's progress bar, a log does not
+    quiet = (
+        () if sys.stdout.isatty() else ("--quiet",)
+    )  # a person sees pip's progress bar, a log does not
     run(*pip, "install", *quiet, "-c", "constraints.txt", "-e", ".[book,test]")
     if not works("import cv2"):
-        # ultralytics asks for opencv-python, whose windows need the system's OpenGL. The same OpenCV without windows
-        # does not, and nothing here opens one.
+        # ultralytics asks for opencv-python, whose windows need the system's OpenGL. The same
+        # OpenCV without windows does not, and nothing here opens one.
         say("this machine has no OpenGL: taking OpenCV without windows")
         version = subprocess.check_output(
-            [VENV / "bin/python", "-c", "import importlib.metadata as m; print(m.version('opencv-python'))"], text=True
+            [
+                VENV / "bin/python",
+                "-c",
+                "import importlib.metadata as m; print(m.version('opencv-python'))",
+            ],
+            text=True,
         ).strip()
         run(*pip, "uninstall", "--quiet", "--yes", "opencv-python")
-        run(*pip, "install", "--quiet", "--no-deps", "--force-reinstall", "opencv-python-headless==" + version)
+        run(
+            *pip,
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--force-reinstall",
+            "opencv-python-headless==" + version,
+        )
 
 
 def install_npm_packages():
     say("installing MathJax and a Chromium from npm (about 75 MB)")
     run(VENV / "bin/npm", "ci", "--silent", cwd=ROOT / "tools")
     if platform.machine() not in ("x86_64", "AMD64"):
-        say("the Chromium from npm is for x86_64: the tests of the site will use `chromium` or `google-chrome` on PATH")
+        say(
+            "the Chromium from npm is for x86_64: the tests of the site will use `chromium` or"
+            " `google-chrome` on PATH"
+        )
         return
     say("unpacking the Chromium (some seconds)")
     shutil.rmtree(BROWSER, ignore_errors=True)
@@ -98,7 +131,9 @@ def install_npm_packages():
 
 
 def first_import():
-    """Fail here rather than in chapter 1; the first import also fills caches and prints messages of its own."""
+    """Fail here rather than in chapter 1; the first import also fills caches and prints messages of
+    its own.
+    """
     say("importing everything once (some seconds)")
     everything = "import torch, torchvision, timm, ultralytics, matplotlib.pyplot, dynconv"
     run(VENV / "bin/python", "-c", everything, stdout=subprocess.DEVNULL)
@@ -107,7 +142,11 @@ def first_import():
 def main():
     if sys.version_info < (3, 11):
         found = "%d.%d" % sys.version_info[:2]
-        sys.exit("env: Python 3.11 or newer is needed, this is " + found + ". To name another: make PYTHON=python3.12")
+        sys.exit(
+            "env: Python 3.11 or newer is needed, this is "
+            + found
+            + ". To name another: make PYTHON=python3.12"
+        )
     stamp = place() + "\n" + digest() + "\n"
     old = STAMP.read_text() if STAMP.exists() else ""
     if old == stamp:

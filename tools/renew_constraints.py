@@ -1,4 +1,6 @@
-"""Writes constraints.txt anew: what pip would install today for the package, the book and the tests."""
+"""Writes constraints.txt anew: what pip would install today for the package, the book and the
+tests.
+"""
 
 import json
 import subprocess
@@ -11,11 +13,30 @@ HEADER = """\
 # The package itself has floors only (pyproject.toml). Renew with `make constraints`, then run `make test`.
 # Left out: what torch pins by itself (nvidia-*, cuda-*, triton).
 """
-# A resolution without installing; `--ignore-installed` asks for the newest, not for what happens to be here.
-command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
+# A resolution without installing; `--ignore-installed` asks for the newest, not for what happens to
+# be here.
+command = [
+    sys.executable,
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--dry-run",
+    "--ignore-installed",
+    "--report",
+    "-",
+]
 report = json.loads(subprocess.check_output([*command, ".[book,test]"], cwd=ROOT))
-pins = {package["metadata"]["name"]: package["metadata"]["version"] for package in report["install"]}
-pins = {n: v for n, v in pins.items() if n != "dynconv" and not n.startswith(("nvidia-", "cuda-", "triton"))}
-lines = [f"{name}=={version}\n" for name, version in sorted(pins.items(), key=lambda pin: pin[0].lower())]
+pins = {
+    package["metadata"]["name"]: package["metadata"]["version"] for package in report["install"]
+}
+pins = {
+    n: v
+    for n, v in pins.items()
+    if n != "dynconv" and not n.startswith(("nvidia-", "cuda-", "triton"))
+}
+lines = [
+    f"{name}=={version}\n" for name, version in sorted(pins.items(), key=lambda pin: pin[0].lower())
+]
 (ROOT / "constraints.txt").write_text(HEADER + "".join(lines))
 print(f"constraints.txt: {len(lines)} versions")

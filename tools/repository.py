@@ -1,7 +1,8 @@
 """Changes the public address of the book: `make repository URL=https://github.com/owner/name`.
 
-`_config.yml` (repository.url) is the one place that decides it. Notebooks must repeat it (a link to Colab, an install
-line), and so do a few other files; this rewrites them all. Running it with the old address undoes it.
+`_config.yml` (repository.url) is the one place that decides it. Notebooks must repeat it (a link to
+Colab, an install line), and so do a few other files; this rewrites them all. Running it with the
+old address undoes it.
 """
 
 import os
@@ -12,7 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "_config.yml"
 IN_CONFIG = re.compile(r"^repository:\n(?:[ #].*\n)*?  url: (\S+)", re.MULTILINE)
-ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9_][A-Za-z0-9_-]{0,38})/([A-Za-z0-9._-]{1,100}?)(?:\.git)?/?")
+ADDRESS = re.compile(
+    r"https://github\.com/([A-Za-z0-9_][A-Za-z0-9_-]{0,38})/([A-Za-z0-9._-]{1,100}?)(?:\.git)?/?"
+)
 
 
 class RepositoryUrlError(ValueError):
@@ -24,8 +27,9 @@ def split(url):
     match = ADDRESS.fullmatch(url)
     if not match or set(match[2]) == {"."}:
         raise RepositoryUrlError(
-            f"{url!r} is not of the form https://github.com/owner/name (Colab opens notebooks from GitHub only). "
-            "Nothing was changed. Usage: make repository URL=https://github.com/owner/name"
+            f"{url!r} is not of the form https://github.com/owner/name (Colab opens notebooks from"
+            " GitHub only). Nothing was changed. Usage: make repository"
+            " URL=https://github.com/owner/name"
         )
     return match.groups()
 
@@ -36,20 +40,34 @@ def current():
 
 
 def places():
-    """Every file that may repeat the address; `_config.yml` last, so that an interrupted run can be repeated."""
+    """Every file that may repeat the address; `_config.yml` last, so that an interrupted run can be
+    repeated.
+    """
     names = ("README.md", "CONTRIBUTING.md", "LICENSE-prose.md", "CITATION.cff", "pyproject.toml")
-    files = [ROOT / name for name in names] + [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.ipynb"), *ROOT.glob("book/**/*.md")]
+    files = [ROOT / name for name in names] + [
+        *ROOT.glob("notebooks/*.ipynb"),
+        *ROOT.glob("book/*.ipynb"),
+        *ROOT.glob("book/**/*.md"),
+    ]
     return sorted(file for file in files if file.is_file()) + [CONFIG]
 
 
 def rewrite(text, old, new):
-    """Replace the repository, its notebooks on Colab, and its pages; leave longer names that only begin alike."""
+    """Replace the repository, its notebooks on Colab, and its pages; leave longer names that only
+    begin alike.
+    """
     (old_owner, old_name), (new_owner, new_name) = old, new
     end = r"(?![\w-]|\.(?!git\b)\w)"
-    text = re.sub(rf"(github\.com/|/github/){re.escape(old_owner)}/{re.escape(old_name)}{end}",
-                  rf"\g<1>{new_owner}/{new_name}", text)  # fmt: skip
-    return re.sub(rf"\b{re.escape(old_owner)}\.github\.io/{re.escape(old_name)}{end}",
-                  f"{new_owner}.github.io/{new_name}", text)  # fmt: skip
+    text = re.sub(
+        rf"(github\.com/|/github/){re.escape(old_owner)}/{re.escape(old_name)}{end}",
+        rf"\g<1>{new_owner}/{new_name}",
+        text,
+    )
+    return re.sub(
+        rf"\b{re.escape(old_owner)}\.github\.io/{re.escape(old_name)}{end}",
+        f"{new_owner}.github.io/{new_name}",
+        text,
+    )
 
 
 def main(url):

@@ -1,20 +1,46 @@
-"""Exercises that check themselves: `check("1.2", my_answer)` prints what is right, or what is wrong and a hint.
+"""Exercises that check themselves: `check("1.2", my_answer)` prints what is right, or what is wrong
+and a hint.
 
-Each exercise has one function here that tries an answer and raises `Wrong` with a hint when it fails. The reference
-solutions live apart, in `solutions/`, so that a teacher can leave them out.
+Each exercise has one function here that tries an answer and raises `Wrong` with a hint when it
+fails. The reference solutions live apart, in `solutions/`, so that a teacher can leave them out.
 """
 
 from __future__ import annotations
 
-from . import chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10, chapter_11, chapter_12
+from . import (
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+    chapter_08,
+    chapter_10,
+    chapter_11,
+    chapter_12,
+)
 from ._checking import NotAttempted, Wrong
 
-_CHAPTERS = (chapter_01, chapter_02, chapter_03, chapter_04, chapter_05, chapter_06, chapter_07, chapter_08, chapter_10, chapter_11, chapter_12)
+_CHAPTERS = (
+    chapter_01,
+    chapter_02,
+    chapter_03,
+    chapter_04,
+    chapter_05,
+    chapter_06,
+    chapter_07,
+    chapter_08,
+    chapter_10,
+    chapter_11,
+    chapter_12,
+)
 EXERCISES = {number: check for chapter in _CHAPTERS for number, check in chapter.EXERCISES.items()}
 
 
 def grade(number: str, answer) -> tuple[str, str]:
-    """Try an answer: ('right' | 'wrong' | 'open', a message for the reader). Never raises for what the answer does.
+    """Try an answer: ('right' | 'wrong' | 'open', a message for the reader). Never raises for what
+    the answer does.
 
     Raises:
         ValueError: there is no exercise of that number.

@@ -15,13 +15,20 @@ def channels_before_last_conv(answer) -> str:
         c = int(c2 * e)
         got = number(call(answer, c2, n, e))
         if got == (1 + n) * c:
-            raise Wrong("both halves of the split are kept, also the one that enters the first bottleneck.")
+            raise Wrong(
+                "both halves of the split are kept, also the one that enters the first bottleneck."
+            )
         if got == n * c:
-            raise Wrong("the results of the bottlenecks are not all: the two halves of the split come along.")
+            raise Wrong(
+                "the results of the bottlenecks are not all: the two halves of the split come"
+                " along."
+            )
         if e != 1 and got == (2 + n) * c2:
             raise Wrong("the pieces are e · c2 channels wide, not c2.")
         if got != (2 + n) * c:
-            raise Wrong(f"for c2={c2}, n={n}, e={e} the layer itself has {(2 + n) * c}, you say {got:g}.")
+            raise Wrong(
+                f"for c2={c2}, n={n}, e={e} the layer itself has {(2 + n) * c}, you say {got:g}."
+            )
     return "right: two halves and one piece per bottleneck."
 
 
@@ -31,17 +38,25 @@ def merge(answer) -> str:
     first, second, x = torch.randn(4, 3, 1, 1), torch.randn(5, 4, 3, 3), torch.randn(2, 3, 8, 8)
     got = call(answer, first, second)
     if isinstance(got, torch.Tensor) and got.shape == (5, 4, 3, 3):
-        raise Wrong("this kernel still takes the channels in the middle. The merged one goes from Cin to Cout.")
+        raise Wrong(
+            "this kernel still takes the channels in the middle. The merged one goes from Cin to"
+            " Cout."
+        )
     if isinstance(got, torch.Tensor) and got.shape == (5, 4, 3, 3, 3):
         raise Wrong("you multiplied along the channels in the middle; now sum over them.")
     got = tensor(got, (5, 3, 3, 3))
     expected = F.conv2d(F.conv2d(x, first), second)
     if close(F.conv2d(x, got.flip(2, 3)), expected):
-        raise Wrong("the kernel is upside down: no flip is needed, a 1×1 convolution does not move pixels.")
+        raise Wrong(
+            "the kernel is upside down: no flip is needed, a 1×1 convolution does not move pixels."
+        )
     if close(F.conv2d(x, 4 * got), expected):
         raise Wrong("you averaged over the channels in the middle. A convolution sums over them.")
     if not close(F.conv2d(x, got), expected):
-        raise Wrong("convolving once with your kernel differs from convolving twice. Sum over the channels in the middle.")
+        raise Wrong(
+            "convolving once with your kernel differs from convolving twice. Sum over the channels"
+            " in the middle."
+        )
     return "right: two layers in name, one in fact."
 
 
@@ -55,13 +70,20 @@ def extra_parameters(answer) -> str:
         if n > 1 and got * n == expected:
             raise Wrong("that is one bottleneck; there are n of them.")
         if got == expected + n * 2 * c:
-            raise Wrong("the BatchNorm of the old convolution goes as well: two numbers per channel.")
+            raise Wrong(
+                "the BatchNorm of the old convolution goes as well: two numbers per channel."
+            )
         if got in (n * (experts - 1) * kernel, n * ((experts - 1) * kernel - 2 * c)):
-            raise Wrong("the router is missing: a Linear from c channels to the experts, with bias.")
+            raise Wrong(
+                "the router is missing: a Linear from c channels to the experts, with bias."
+            )
         if got == expected + n * kernel:
             raise Wrong("one of the experts takes the place of the old kernel, so it is not extra.")
         if got != expected:
-            raise Wrong(f"for c={c}, n={n}, M={experts} the blocks themselves differ by {expected}, you say {got:g}.")
+            raise Wrong(
+                f"for c={c}, n={n}, M={experts} the blocks themselves differ by {expected}, you say"
+                f" {got:g}."
+            )
     return "right: equal to what the blocks themselves count."
 
 

@@ -7,25 +7,40 @@ import tempfile
 import numpy as np
 from scipy import stats
 
-from ..training import PRESETS, Run
+from ..lab.training import PRESETS, Run
 from ._checking import Wrong, call, number
 
 
 def optimiser_steps(answer) -> str:
     """7.1: `optimiser_steps(images, batch, nbs, epochs)`."""
-    for images, batch, nbs, epochs in [(304, 8, 8, 4), (80, 40, 64, 5), (300, 8, 64, 4), (100, 16, 64, 3), (64, 32, 16, 2), (100, 40, 64, 5)]:
+    for images, batch, nbs, epochs in [
+        (304, 8, 8, 4),
+        (80, 40, 64, 5),
+        (300, 8, 64, 4),
+        (100, 16, 64, 3),
+        (64, 32, 16, 2),
+        (100, 40, 64, 5),
+    ]:
         per_epoch, per_step = -(-images // batch), max(round(nbs / batch), 1)
         expected = per_epoch * epochs // per_step
         got = number(call(answer, images, batch, nbs, epochs))
         case = f"{images} images in batches of {batch}, nbs={nbs}, {epochs} epochs"
         if got == per_epoch * epochs and per_step > 1:
-            raise Wrong("that counts the batches; with a small batch several of them make one step.")
+            raise Wrong(
+                "that counts the batches; with a small batch several of them make one step."
+            )
         if got == per_epoch // per_step * epochs != expected:
-            raise Wrong("what is left over at the end of an epoch is not lost: count the batches of the whole run, then divide.")
+            raise Wrong(
+                "what is left over at the end of an epoch is not lost: count the batches of the"
+                " whole run, then divide."
+            )
         if got == images // batch * epochs // per_step != expected:
             raise Wrong("the last, smaller batch of an epoch is a batch too: round up.")
         if got == images * epochs // nbs != expected:
-            raise Wrong(f"{case}: a batch is never split, so a batch of {batch} makes {per_step} batches per step, and batches are whole.")
+            raise Wrong(
+                f"{case}: a batch is never split, so a batch of {batch} makes {per_step} batches"
+                " per step, and batches are whole."
+            )
         if got != expected:
             raise Wrong(f"{case}: {expected} steps, you say {got:g}.")
     return "right. With ultralytics' defaults a small data set sees surprisingly few of them."
@@ -43,17 +58,26 @@ def interval(answer) -> str:
             raise Wrong(f"two numbers are wanted, (low, high), got {got!r}.") from None
         half = (high - low) / 2
         mistakes = {
-            "the standard deviation has n − 1 in it: np.std(scores, ddof=1).": t * np.std(scores) / n**0.5,
+            "the standard deviation has n − 1 in it: np.std(scores, ddof=1).": (
+                t * np.std(scores) / n**0.5
+            ),
             "that is how far single runs scatter; the mean of n is √n times as certain.": t * s,
-            "1.96 is for very many scores; with few take Student's t, with n − 1 degrees of freedom.": 1.96 * s / n**0.5,
+            "1.96 is for very many scores; with few take Student's t, with n − 1 degrees of freedom.": (
+                1.96 * s / n**0.5
+            ),
             "the degrees of freedom are n − 1.": stats.t.ppf(0.975, n) * s / n**0.5,
-            "0.95 leaves 5 % on each side; for an interval of 95 % take ppf(0.975, …).": stats.t.ppf(0.95, n - 1) * s / n**0.5,
+            "0.95 leaves 5 % on each side; for an interval of 95 % take ppf(0.975, …).": (
+                stats.t.ppf(0.95, n - 1) * s / n**0.5
+            ),
         }
         for hint, wrong in mistakes.items():
             if np.isclose(half, wrong, rtol=1e-3):
                 raise Wrong(hint)
         if not np.isclose(low + high, 2 * mean):
-            raise Wrong(f"the interval lies around the mean, {mean:.3f}; yours around {(low + high) / 2:.3f}.")
+            raise Wrong(
+                f"the interval lies around the mean, {mean:.3f}; yours around"
+                f" {(low + high) / 2:.3f}."
+            )
         if not np.isclose(half, t * s / n**0.5):
             raise Wrong(f"for {scores} the half-width is {t * s / n**0.5:.4f}, yours {half:.4f}.")
     return "right: and see how wide it is for two scores."
@@ -73,11 +97,19 @@ def verdict(answer) -> str:
         if got == expected:
             continue
         if min(len(stock), len(variant)) < 2:
-            raise Wrong(f"{stock} against {variant}: one score has no spread, so {expected!r}; you say {got!r}.")
+            raise Wrong(
+                f"{stock} against {variant}: one score has no spread, so {expected!r}; you say"
+                f" {got!r}."
+            )
         if {got, expected} == {"better", "worse"}:
-            raise Wrong("the wrong way round: the question is whether the variant is better than stock.")
+            raise Wrong(
+                "the wrong way round: the question is whether the variant is better than stock."
+            )
         if expected == "no difference shown":
-            raise Wrong(f"{stock} against {variant}: zero lies inside the interval, so a higher mean shows nothing; you say {got!r}.")
+            raise Wrong(
+                f"{stock} against {variant}: zero lies inside the interval, so a higher mean shows"
+                f" nothing; you say {got!r}."
+            )
         raise Wrong(f"{stock} against {variant}: {expected!r}, you say {got!r}.")
     return "right: and the colleague's two numbers show nothing."
 
@@ -90,11 +122,19 @@ def train_on_digits(answer) -> str:
         if not isinstance(run, Run):
             raise Wrong(f"return what training.train returns, a Run; got {type(run).__name__}.")
         if run.data["classes"] != list("0123456789"):
-            raise Wrong(f"this run was trained on {run.data['name']}, whose classes are {', '.join(run.data['classes'])}.")
+            raise Wrong(
+                f"this run was trained on {run.data['name']}, whose classes are"
+                f" {', '.join(run.data['classes'])}."
+            )
         if run.data["images"]["train"] != 8:
-            raise Wrong(f"8 training images were asked for, the run has {run.data['images']['train']}.")
+            raise Wrong(
+                f"8 training images were asked for, the run has {run.data['images']['train']}."
+            )
         if len(run.curves["epoch"]) != 2:
-            raise Wrong(f"the settings say 2 epochs, the run has {len(run.curves['epoch'])}: pass the settings on.")
+            raise Wrong(
+                f"the settings say 2 epochs, the run has {len(run.curves['epoch'])}: pass the"
+                " settings on."
+            )
     return "right. Now let it run with a few hundred images and the preset's settings."
 
 

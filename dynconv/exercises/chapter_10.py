@@ -27,21 +27,33 @@ def unseen(answer) -> str:
         if near(expected / side):
             raise Wrong("an output of side × side has side² positions.")
         if near(expected / side**2):
-            raise Wrong("that is the work for one position of the output; how many positions are there?")
+            raise Wrong(
+                "that is the work for one position of the output; how many positions are there?"
+            )
         if k > 1 and near(expected / k):
             raise Wrong("a kernel has k × k numbers for each pair of channels.")
         if near(expected * 3) or near(expected * 4):
-            raise Wrong("the number of experts does not matter: one convolution stood there, and one is no longer seen.")
+            raise Wrong(
+                "the number of experts does not matter: one convolution stood there, and one is no"
+                " longer seen."
+            )
         if not near(expected):
-            raise Wrong(f"for {cin}→{cout}, k={k}, an output of {side}×{side}, PyTorch counts {expected:.6g} GFLOPs, you say {got:.6g}.")
+            raise Wrong(
+                f"for {cin}→{cout}, k={k}, an output of {side}×{side}, PyTorch counts"
+                f" {expected:.6g} GFLOPs, you say {got:.6g}."
+            )
     return "right: add it up over the replaced rows, and you have the whole 'saving'."
 
 
 def same_colour(answer) -> str:
     """10.2: `same_colour(image)`: other pixels, same mean of each channel, hence the same α."""
     generator = torch.Generator().manual_seed(10)
-    image = torch.rand(3, 3, 12, 16, generator=generator) * torch.tensor([0.9, 0.6, 0.3]).view(1, 3, 1, 1)
-    image = image * torch.linspace(0.4, 1, 16) + torch.tensor([0, 0.1, 0.2]).view(3, 1, 1, 1)  # no symmetry, no two means equal
+    image = torch.rand(3, 3, 12, 16, generator=generator) * torch.tensor([0.9, 0.6, 0.3]).view(
+        1, 3, 1, 1
+    )
+    image = image * torch.linspace(0.4, 1, 16) + torch.tensor([0, 0.1, 0.2]).view(
+        3, 1, 1, 1
+    )  # no symmetry, no two means equal
     got = tensor(call(answer, image.clone()), tuple(image.shape))
     if ((got - image).abs().amax(1) > 1e-6).float().mean() <= 0.5:
         raise Wrong("more than half of the pixels are as they were.")
@@ -53,11 +65,20 @@ def same_colour(answer) -> str:
         if same(means.sort(0).values, wanted.sort(0).values):
             raise Wrong("the images changed places: each must keep its own means.")
         if same(means, wanted.mean(1, keepdim=True).expand_as(means)):
-            raise Wrong("that is the mean over the channels too. The router sees three numbers, one for each colour.")
+            raise Wrong(
+                "that is the mean over the channels too. The router sees three numbers, one for"
+                " each colour."
+            )
         if same(means, wanted.mean(0, keepdim=True).expand_as(means)):
-            raise Wrong("that is the mean over the batch too. Each image has a router's decision of its own.")
+            raise Wrong(
+                "that is the mean over the batch too. Each image has a router's decision of its"
+                " own."
+            )
         moved = (means - wanted).abs().max().item()
-        raise Wrong(f"the mean of a channel moved by {moved:.3f}, and with it what the router sees. Keep the mean of each channel.")
+        raise Wrong(
+            f"the mean of a channel moved by {moved:.3f}, and with it what the router sees. Keep"
+            " the mean of each channel."
+        )
     torch.manual_seed(10)
     stem = DynamicConv(3, 16, 3, 2)
     with torch.no_grad():
@@ -89,7 +110,11 @@ def changed_rows(answer) -> str:
     """10.3: `changed_rows(stock, variant, meant)`: rows that changed and were not meant to."""
     stock, every, spared, rows = _models()
     head = len(stock.model) - 1
-    for variant, meant, expected in [(every, rows, [head]), (spared, rows[1:], []), (every, rows[:-1], [rows[-1], head])]:
+    for variant, meant, expected in [
+        (every, rows, [head]),
+        (spared, rows[1:], []),
+        (every, rows[:-1], [rows[-1], head]),
+    ]:
         got = answer(stock, variant, list(meant))
         if got is None or got is ...:
             raise NotAttempted
@@ -97,11 +122,20 @@ def changed_rows(answer) -> str:
             raise Wrong(f"a list of row numbers is wanted, got {got!r}.")
         got = sorted(got)
         if head in expected and got == [i for i in expected if i != head]:
-            raise Wrong("the head is missing. It is a Detect in both models, of the same class but not of the same size: compare counts.")
+            raise Wrong(
+                "the head is missing. It is a Detect in both models, of the same class but not of"
+                " the same size: compare counts."
+            )
         if set(meant) & set(got):
-            raise Wrong("rows that were meant to change are in your list; it should hold the surprises only.")
+            raise Wrong(
+                "rows that were meant to change are in your list; it should hold the surprises"
+                " only."
+            )
         if got == [*range(head + 1)] or set(got) > set(expected):
-            raise Wrong(f"row {next(i for i in got if i not in expected)} has the same number of parameters in both models.")
+            raise Wrong(
+                f"row {next(i for i in got if i not in expected)} has the same number of parameters"
+                " in both models."
+            )
         if got != expected:
             raise Wrong(f"with meant={meant} the rows are {expected}, you say {got}.")
     return "right: a check that belongs behind every 'I only replaced the blocks'."

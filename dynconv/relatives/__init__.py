@@ -1,4 +1,6 @@
-"""What is offered in the same breath as dynamic convolution: deformable convolution, DCNv3, and backbones from timm."""
+"""What is offered in the same breath as dynamic convolution: deformable convolution, DCNv3, and
+backbones from timm.
+"""
 
 from .dcnv3 import DCNv3, dcnv3
 from .deformable import DeformableConv

@@ -1,46 +1,59 @@
-"""Deformable convolution (arXiv 1703.06211, 1811.11168): every tap of the kernel reads its own place, found from the input.
+"""Deformable convolution (arXiv 1703.06211, 1811.11168): every tap of the kernel reads its own
+place, found from the input.
 
-It is not dynamic convolution: the kernel is the same for all images; what depends on the input is where it looks.
+It is not dynamic convolution: the kernel is the same for all images; what depends on the input is
+where it looks.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import deform_conv2d  # here: its first import inside a forward pass breaks the tracing of an export
+from torchvision.ops import (
+    deform_conv2d,
+)  # here: its first import inside a forward pass breaks the tracing of an export
 
-from ..functional import Pair, _check_count, _check_tensor, _pair
+from ..checks import Pair, as_pair, check_count, check_tensor
 
 
 class DeformableConv(nn.Module):
-    """A convolution whose taps are moved by offsets that a second convolution computes from the same input.
+    """A convolution whose taps are moved by offsets that a second convolution computes from the
+    same input.
 
-        y(p) = Σₖ w_k · m_k(p) · x(p + k + Δ_k(p)),  read by bilinear interpolation, zero beyond the border
+        y(p) = Σₖ w_k · m_k(p) · x(p + k + Δ_k(p)),  read by bilinear interpolation, zero beyond the
+        border
 
-    The offset convolution starts at zero, so that the layer starts as the ordinary convolution `conv` (modulated: as half
-    of it, since a mask of sigmoid(0) = 1/2 starts every tap, as in DCNv2).
+    The offset convolution starts at zero, so that the layer starts as the ordinary convolution
+    `conv` (modulated: as half of it, since a mask of sigmoid(0) = 1/2 starts every tap, as in
+    DCNv2).
 
     Args:
-        in_channels, out_channels, kernel_size, stride, dilation, groups, bias: as for `torch.nn.Conv2d`.
+        in_channels, out_channels, kernel_size, stride, dilation, groups, bias: as for
+            `torch.nn.Conv2d`.
         padding: in pixels; None keeps the size at stride 1 for odd kernels.
         offset_groups: channel groups with offsets of their own; must divide in_channels.
-        modulated: also weigh each tap by a mask in 0..1 (DCNv2). It does not sum to one over the taps, as that of DCNv3 does.
+        modulated: also weigh each tap by a mask in 0..1 (DCNv2). It does not sum to one over the
+            taps, as that of DCNv3 does.
 
     Attributes:
         conv: the ordinary convolution whose weight and bias are used.
-        offset: the convolution that gives 2 · offset_groups · kh · kw channels: for each tap, row by row, the pair
-            (vertical, horizontal) in pixels of the input. torchvision's order; DCNv3 has the other.
+        offset: the convolution that gives 2 · offset_groups · kh · kw channels: for each tap, row
+            by row, the pair (vertical, horizontal) in pixels of the input. torchvision's order;
+            DCNv3 has the other.
         mask: the one that gives offset_groups · kh · kw logits, or None.
 
     Raises:
         ValueError, TypeError: an argument is out of range; the message names it.
 
-    Shapes: (B, Cin, H, W) -> (B, Cout, H', W') as for Conv2d; in the dtype of the input, also under autocast.
+    Shapes: (B, Cin, H, W) -> (B, Cout, H', W') as for Conv2d; in the dtype of the input, also under
+    autocast.
 
-    TorchScript can hold the layer. ONNX export stops at `torch.onnx.errors.UnsupportedOperatorError`: torch has no
-    translation for torchvision's operator. `DCNv3`, on grid_sample, exports from opset 16 on.
+    TorchScript can hold the layer. ONNX export stops at
+    `torch.onnx.errors.UnsupportedOperatorError`: torch has no translation for torchvision's
+    operator. `DCNv3`, on grid_sample, exports from opset 16 on.
 
-    Source: DCN (arXiv 1703.06211), eq. 2 and 3; DCNv2 (arXiv 1811.11168), eq. 1; on torchvision.ops.deform_conv2d.
+    Source: DCN (arXiv 1703.06211), eq. 2 and 3; DCNv2 (arXiv 1811.11168), eq. 1; on
+    torchvision.ops.deform_conv2d.
     """
 
     def __init__(
@@ -57,18 +70,35 @@ class DeformableConv(nn.Module):
         modulated: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in dict(in_channels=in_channels, out_channels=out_channels, offset_groups=offset_groups).items():
-            _check_count(name, value)
+        for name, value in dict(
+            in_channels=in_channels, out_channels=out_channels, offset_groups=offset_groups
+        ).items():
+            check_count(name, value)
         if in_channels % offset_groups:
-            raise ValueError(f"offset_groups must divide in_channels = {in_channels}, got {offset_groups}")
+            raise ValueError(
+                f"offset_groups must divide in_channels = {in_channels}, got {offset_groups}"
+            )
         kernel_size, stride, dilation = (
-            _pair(name, value, 1) for name, value in dict(kernel_size=kernel_size, stride=stride, dilation=dilation).items()
+            as_pair(name, value, 1)
+            for name, value in dict(
+                kernel_size=kernel_size, stride=stride, dilation=dilation
+            ).items()
         )
-        padding = tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel_size)) if padding is None else _pair("padding", padding, 0)
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
+        padding = (
+            tuple(d * (k - 1) // 2 for d, k in zip(dilation, kernel_size))
+            if padding is None
+            else as_pair("padding", padding, 0)
+        )
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
+        )
         taps = offset_groups * kernel_size[0] * kernel_size[1]
         self.offset = nn.Conv2d(in_channels, 2 * taps, kernel_size, stride, padding, dilation)
-        self.mask = nn.Conv2d(in_channels, taps, kernel_size, stride, padding, dilation) if modulated else None
+        self.mask = (
+            nn.Conv2d(in_channels, taps, kernel_size, stride, padding, dilation)
+            if modulated
+            else None
+        )
         for layer in (self.offset, self.mask):
             if layer is not None:
                 nn.init.zeros_(layer.weight)
@@ -76,10 +106,22 @@ class DeformableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.conv
-        _check_tensor("x", x, 4, f"(B, {conv.in_channels}, H, W)", "the layer", conv.weight)
+        check_tensor("x", x, 4, f"(B, {conv.in_channels}, H, W)", "the layer", conv.weight)
         if x.shape[1] != conv.in_channels:
-            raise ValueError(f"x must have shape (B, {conv.in_channels}, H, W), got {tuple(x.shape)}")
+            raise ValueError(
+                f"x must have shape (B, {conv.in_channels}, H, W), got {tuple(x.shape)}"
+            )
         mask = None if self.mask is None else torch.sigmoid(self.mask(x)).to(conv.weight)
-        # Autocast gives offsets in half precision, and torchvision's operator takes one dtype only: it gets that of the kernel.
-        y = deform_conv2d(x.to(conv.weight), self.offset(x).to(conv.weight), conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, mask)
+        # Autocast gives offsets in half precision, and torchvision's operator takes one dtype only:
+        # it gets that of the kernel.
+        y = deform_conv2d(
+            x.to(conv.weight),
+            self.offset(x).to(conv.weight),
+            conv.weight,
+            conv.bias,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            mask,
+        )
         return y.to(x.dtype)

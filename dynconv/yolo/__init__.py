@@ -1,26 +1,51 @@
-"""The bridge to ultralytics: blocks that stand on its Conv, their registration, and model YAMLs that use them.
+"""The bridge to ultralytics: blocks that stand on its Conv, their registration, and model YAMLs
+that use them.
 
-`import dynconv` is enough: when ultralytics is loaded, before or after, this package is imported and registers them.
+`import dynconv` is enough: when ultralytics is loaded, before or after, this package is imported
+and registers them.
 """
 
-from . import registration
 from .. import offline
 from ..layers import DynamicConv
 from ..relatives import TimmBackbone
+from . import registration
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .flops import repair_flops
-from .registration import UnknownModuleError, UnsupportedUltralytics, is_active, register, registered, unregister
+from .registration import (
+    UnknownModuleError,
+    UnsupportedUltralytics,
+    is_active,
+    register,
+    registered,
+    unregister,
+)
 from .safe_load import allow_safe_load
 from .upcycling import Upcycled, upcycle
 from .zoo import PARAMETERS, build, models, path
 
 __all__ = [
-    "Bottleneck_DynamicConv", "C2f_DynamicConv", "DCNv3_YOLO", "DynamicConvBNAct", "DynamicConvTrainer", "PARAMETERS", "UnknownModuleError",
-    "UnsupportedUltralytics", "Upcycled",
-    "allow_safe_load", "build", "is_active", "models", "path", "register", "register_all", "registered", "repair_flops", "unregister",
+    "Bottleneck_DynamicConv",
+    "C2f_DynamicConv",
+    "DCNv3_YOLO",
+    "DynamicConvBNAct",
+    "DynamicConvTrainer",
+    "PARAMETERS",
+    "UnknownModuleError",
+    "UnsupportedUltralytics",
+    "Upcycled",
+    "allow_safe_load",
+    "build",
+    "is_active",
+    "models",
+    "path",
+    "register",
+    "register_all",
+    "registered",
+    "repair_flops",
+    "unregister",
     "upcycle",
-]  # fmt: skip
+]
 
 
 def __getattr__(name: str):
@@ -31,11 +56,19 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
 
 
-_MODULES = (DynamicConv, DynamicConvBNAct, Bottleneck_DynamicConv, C2f_DynamicConv, DCNv3_YOLO, TimmBackbone)
+_MODULES = (
+    DynamicConv,
+    DynamicConvBNAct,
+    Bottleneck_DynamicConv,
+    C2f_DynamicConv,
+    DCNv3_YOLO,
+    TimmBackbone,
+)
 
 
 def register_all() -> None:
-    """Register the modules of this package. Done on import; again after `registration.uninstall()` or a reload of ultralytics.
+    """Register the modules of this package. Done on import; again after `registration.uninstall()`
+    or a reload of ultralytics.
 
     Raises:
         UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
@@ -47,7 +80,8 @@ def register_all() -> None:
 try:
     register_all()
 except UnsupportedUltralytics as error:
-    # Loading a checkpoint imports this package and needs no registration: it must not fail here. Building a model does.
+    # Loading a checkpoint imports this package and needs no registration: it must not fail here.
+    # Building a model does.
     registration.explain_instead(error, {cls.__name__ for cls in _MODULES})
 
 offline.guard_downloads()  # YOLO_OFFLINE, if it is set, holds for ultralytics' downloads too

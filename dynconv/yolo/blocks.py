@@ -1,6 +1,8 @@
-"""The blocks of the YOLO tutorials that stand on ultralytics' Conv: a bottleneck and a C2f with DynamicConv inside.
+"""The blocks of the YOLO tutorials that stand on ultralytics' Conv: a bottleneck and a C2f with
+DynamicConv inside.
 
-What they stand on is in ultralytics/nn/modules/conv.py (Conv) and ultralytics/nn/modules/block.py (Bottleneck, C2f).
+What they stand on is in ultralytics/nn/modules/conv.py (Conv) and ultralytics/nn/modules/block.py
+(Bottleneck, C2f).
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from ..layers import DynamicConv
 
 
 class DynamicConvBNAct(nn.Module):
-    """DynamicConv, BatchNorm, activation: the form that ultralytics' own Conv has, for the places where one stood.
+    """DynamicConv, BatchNorm, activation: the form that ultralytics' own Conv has, for the places
+    where one stood.
 
-    The arguments are those of a Conv row in a model YAML. The activation is ultralytics' current default (SiLU unless
-    the YAML sets another).
+    The arguments are those of a Conv row in a model YAML. The activation is ultralytics' current
+    default (SiLU unless the YAML sets another).
 
     Args:
         c1, c2: input and output channels.
@@ -29,10 +32,14 @@ class DynamicConvBNAct(nn.Module):
     Source: Conv in ultralytics/nn/modules/conv.py, with its convolution made dynamic.
     """
 
-    def __init__(self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, num_experts: int = 4) -> None:
+    def __init__(
+        self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, num_experts: int = 4
+    ) -> None:
         super().__init__()
         self.conv = DynamicConv(c1, c2, k, s, dilation=d, groups=g, num_experts=num_experts)
-        self.norm = nn.BatchNorm2d(c2)  # not `bn`: ultralytics' fuse() folds what is called so into a static kernel
+        self.norm = nn.BatchNorm2d(
+            c2
+        )  # not `bn`: ultralytics' fuse() folds what is called so into a static kernel
         self.act = Conv.default_act
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +47,8 @@ class DynamicConvBNAct(nn.Module):
 
 
 class Bottleneck_DynamicConv(nn.Module):
-    """ultralytics' Bottleneck with its second convolution dynamic: Conv (with BN and SiLU), then a bare DynamicConv.
+    """ultralytics' Bottleneck with its second convolution dynamic: Conv (with BN and SiLU), then a
+    bare DynamicConv.
 
     As in the tutorials, no BatchNorm and no activation follow the DynamicConv.
 
@@ -56,7 +64,9 @@ class Bottleneck_DynamicConv(nn.Module):
     Source: Bottleneck in ultralytics/nn/modules/block.py, with cv2 made dynamic.
     """
 
-    def __init__(self, c1: int, c2: int, shortcut: bool = True, g: int = 1, k: tuple = (3, 3), e: float = 0.5) -> None:
+    def __init__(
+        self, c1: int, c2: int, shortcut: bool = True, g: int = 1, k: tuple = (3, 3), e: float = 0.5
+    ) -> None:
         super().__init__()
         hidden = int(c2 * e)
         self.cv1 = Conv(c1, hidden, k[0], 1)
@@ -69,11 +79,17 @@ class Bottleneck_DynamicConv(nn.Module):
 
 
 class C2f_DynamicConv(C2f):
-    """ultralytics' C2f whose n bottlenecks are `Bottleneck_DynamicConv`. Arguments and shapes as for C2f.
+    """ultralytics' C2f whose n bottlenecks are `Bottleneck_DynamicConv`. Arguments and shapes as
+    for C2f.
 
     Source: C2f in ultralytics/nn/modules/block.py, with `m` replaced.
     """
 
-    def __init__(self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5) -> None:
+    def __init__(
+        self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5
+    ) -> None:
         super().__init__(c1, c2, n, shortcut, g, e)
-        self.m = nn.ModuleList(Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0) for _ in range(n))
+        self.m = nn.ModuleList(
+            Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0)
+            for _ in range(n)
+        )

@@ -9,11 +9,12 @@ from ..relatives.dcnv3 import DCNv3
 
 
 class DCNv3_YOLO(nn.Module):
-    """1×1 Conv (with BN and activation) to c2 channels, DCNv3, BatchNorm, activation. Channels first, as all of YOLO.
+    """1×1 Conv (with BN and activation) to c2 channels, DCNv3, BatchNorm, activation. Channels
+    first, as all of YOLO.
 
-    The idea is that of the tutorials; their wrapper hands kernel, stride and dilation on but leaves the padding at 1, so
-    that with any kernel but 3, or with a stride, it stops at an error in plain PyTorch. This one gives the output size of
-    a Conv with the same k and s, for odd k.
+    The idea is that of the tutorials; their wrapper hands kernel, stride and dilation on but leaves
+    the padding at 1, so that with any kernel but 3, or with a stride, it stops at an error in plain
+    PyTorch. This one gives the output size of a Conv with the same k and s, for odd k.
 
     Args:
         c1, c2: input and output channels.
@@ -27,11 +28,15 @@ class DCNv3_YOLO(nn.Module):
     Shapes: (B, c1, H, W) -> (B, c2, ⌈H / s⌉, ⌈W / s⌉).
     """
 
-    def __init__(self, c1: int, c2: int, k: int = 3, s: int = 1, group: int = 4, d: int = 1) -> None:
+    def __init__(
+        self, c1: int, c2: int, k: int = 3, s: int = 1, group: int = 4, d: int = 1
+    ) -> None:
         super().__init__()
         self.conv = Conv(c1, c2, 1)
         self.dcnv3 = DCNv3(c2, k, stride=s, dilation=d, group=group)
-        self.norm = nn.BatchNorm2d(c2)  # not `bn`: ultralytics' fuse() folds what is called so into a convolution before it
+        self.norm = nn.BatchNorm2d(
+            c2
+        )  # not `bn`: ultralytics' fuse() folds what is called so into a convolution before it
         self.act = Conv.default_act
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,13 +1,13 @@
 """Makes ultralytics' model YAMLs understand modules that are not its own.
 
-`ultralytics.nn.tasks.parse_model` decides by two collections of classes, written inside the function: those that take
-`(c1, c2, ...)` with the width scaled, and among them those that also take a repeat count. The tutorials edit that file.
-Here the same two edits are made to the function's syntax tree when the module is loaded: `*dynconv_base` and
-`*dynconv_repeat` are spliced into the two collections, and from then on a class is registered by adding it to a set.
+`ultralytics.nn.tasks.parse_model` decides by two collections of classes, written inside the
+function: those that take `(c1, c2, ...)` with the width scaled, and among them those that also take
+a repeat count. The tutorials edit that file. Here the same two edits are made to the function's
+syntax tree when the module is loaded: `*dynconv_base` and `*dynconv_repeat` are spliced into the
+two collections, and from then on a class is registered by adding it to a set.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -32,28 +32,36 @@ _registered: dict[str, bool] = {}  # name in a YAML -> whether it takes (c1, c2,
 class UnknownModuleError(KeyError):
     """A model YAML names a module that neither ultralytics nor the registration knows."""
 
-    def __str__(self) -> str:  # KeyError would show the message in quotes, with its line ends escaped
+    def __str__(
+        self,
+    ) -> str:  # KeyError would show the message in quotes, with its line ends escaped
         return self.args[0]
 
 
 def register(cls: type | None = None, *, repeat: bool = False, channels: bool = True):
-    """Let model YAMLs name a module of your own. Also a decorator: `@register` or `@register(repeat=True)`.
+    """Let model YAMLs name a module of your own. Also a decorator: `@register` or
+    `@register(repeat=True)`.
 
     Args:
-        cls: an nn.Module whose constructor takes (c1, c2, ...): input channels, then the first argument of the YAML row
-            scaled by the width, then the row's other arguments.
-        repeat: the constructor takes (c1, c2, n, ...), as C2f does, and the row's repeat count is passed to it.
-        channels: False for a constructor that takes the row's arguments as they stand, without c1 and c2, as TimmBackbone
-            does. ultralytics then takes its output to have the channels of its input; if it has others, or is a list of
-            maps, follow it with stock rows `Index`, whose arguments are [channels, place in the list].
+        cls: an nn.Module whose constructor takes (c1, c2, ...): input channels, then the first
+            argument of the YAML row scaled by the width, then the row's other arguments.
+        repeat: the constructor takes (c1, c2, n, ...), as C2f does, and the row's repeat count is
+            passed to it.
+        channels: False for a constructor that takes the row's arguments as they stand, without c1
+            and c2, as TimmBackbone does. ultralytics then takes its output to have the channels of
+            its input; if it has others, or is a list of maps, follow it with stock rows `Index`,
+            whose arguments are [channels, place in the list].
 
     Returns:
-        cls, unchanged. Registering a class again changes nothing, except `repeat` and `channels` if they differ.
+        cls, unchanged. Registering a class again changes nothing, except `repeat` and `channels` if
+        they differ.
 
     Raises:
-        TypeError: cls is not a module class, or its constructor takes too few arguments; or repeat without channels.
-        ValueError: the name belongs to ultralytics or to another registered class, or cls is defined in `__main__`:
-            a checkpoint stores only where a class is defined, so it could not be loaded in another process.
+        TypeError: cls is not a module class, or its constructor takes too few arguments; or repeat
+            without channels.
+        ValueError: the name belongs to ultralytics or to another registered class, or cls is
+            defined in `__main__`: a checkpoint stores only where a class is defined, so it could
+            not be loaded in another process.
         UnsupportedUltralytics: see there.
     """
     if cls is None:
@@ -63,23 +71,34 @@ def register(cls: type | None = None, *, repeat: bool = False, channels: bool = 
     name = cls.__name__
     if cls.__module__ == "__main__":
         raise ValueError(
-            f"{name} is defined in __main__ (a script or notebook). A checkpoint that holds it could be loaded nowhere else: "
-            "move the class into a module file and import it from there"
+            f"{name} is defined in __main__ (a script or notebook). A checkpoint that holds it"
+            " could be loaded nowhere else: move the class into a module file and import it from"
+            " there"
         )
     if repeat and not channels:
-        raise TypeError("repeat=True passes the repeat count after c1 and c2, which channels=False leaves out: choose one of them")
+        raise TypeError(
+            "repeat=True passes the repeat count after c1 and c2, which channels=False leaves out:"
+            " choose one of them"
+        )
     wanted = ("c1", "c2", "n") if repeat else ("c1", "c2")
     try:
         if channels:
             inspect.signature(cls.__init__).bind(None, *wanted)
     except TypeError as error:
-        raise TypeError(f"{name} must be callable with ({', '.join(wanted)}) as first arguments: {error}") from None
+        raise TypeError(
+            f"{name} must be callable with ({', '.join(wanted)}) as first arguments: {error}"
+        ) from None
     with _LOCK:
         known = vars(tasks).get(name)
         if known is not None and name not in _registered:
-            raise ValueError(f"ultralytics has a module of its own called {name}: give yours another name")
+            raise ValueError(
+                f"ultralytics has a module of its own called {name}: give yours another name"
+            )
         if known is not None and known is not cls and _place(known) != _place(cls):
-            raise ValueError(f"{name} is already registered as {'.'.join(_place(known))}: give yours another name, or unregister it first")
+            raise ValueError(
+                f"{name} is already registered as {'.'.join(_place(known))}: give yours another"
+                " name, or unregister it first"
+            )
         install()
         if known is not None:
             unregister(name)
@@ -101,7 +120,10 @@ def unregister(module: type | str) -> None:
     name = module if isinstance(module, str) else module.__name__
     with _LOCK:
         if name not in _registered:
-            raise ValueError(f"{name!r} is not registered; registered are {', '.join(sorted(_registered)) or 'none'}")
+            raise ValueError(
+                f"{name!r} is not registered; registered are"
+                f" {', '.join(sorted(_registered)) or 'none'}"
+            )
         cls = vars(tasks).pop(name, None)
         for collection in ("dynconv_base", "dynconv_repeat"):
             vars(tasks).get(collection, set()).discard(cls)
@@ -114,12 +136,15 @@ def registered() -> dict[str, type]:
 
 
 def is_active() -> bool:
-    """Whether `parse_model` is the one that knows registered modules (reloading ultralytics' module undoes it)."""
+    """Whether `parse_model` is the one that knows registered modules (reloading ultralytics' module
+    undoes it).
+    """
     return hasattr(tasks.parse_model, "dynconv_original")
 
 
 def install() -> None:
-    """Replace `ultralytics.nn.tasks.parse_model` by the same function with the two collections extended. Idempotent.
+    """Replace `ultralytics.nn.tasks.parse_model` by the same function with the two collections
+    extended. Idempotent.
 
     Raises:
         UnsupportedUltralytics: the two collections were not found; nothing is changed then.
@@ -150,7 +175,9 @@ def uninstall() -> None:
     with _LOCK:
         if not is_active():
             if _registered:
-                raise RuntimeError("parse_model was replaced after dynconv registered its modules; undo that first")
+                raise RuntimeError(
+                    "parse_model was replaced after dynconv registered its modules; undo that first"
+                )
             return
         tasks.parse_model = tasks.parse_model.dynconv_original
         for name in list(_registered):
@@ -159,12 +186,19 @@ def uninstall() -> None:
 
 
 def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
-    """Where modules cannot be registered, raise `error` as soon as a model names one of them, and not before."""
+    """Where modules cannot be registered, raise `error` as soon as a model names one of them, and
+    not before.
+    """
     original = tasks.parse_model
 
     @functools.wraps(original)
     def parse_model(d, *arguments, **keywords):
-        if names & {row[2] for section in ("backbone", "head") for row in d.get(section, ()) if isinstance(row[2], str)}:
+        if names & {
+            row[2]
+            for section in ("backbone", "head")
+            for row in d.get(section, ())
+            if isinstance(row[2], str)
+        }:
             raise error
         return original(d, *arguments, **keywords)
 
@@ -172,49 +206,73 @@ def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
 
 
 def check_rows(d: dict) -> None:
-    """Refuse a model dictionary that would fail without naming the mistake, or build something else than it says.
+    """Refuse a model dictionary that would fail without naming the mistake, or build something else
+    than it says.
 
-    Names and the form of rows are checked in every model; scale, repeats and arguments only where a registered module
-    stands, since what ultralytics makes of its own modules is not ours to change.
+    Names and the form of rows are checked in every model; scale, repeats and arguments only where a
+    registered module stands, since what ultralytics makes of its own modules is not ours to change.
 
     Raises:
         UnknownModuleError: a row names no known module.
-        ValueError: a row has not four entries; or, with registered modules, the scale is missing among several or is
-            none of those in the file, a repeat count is no whole number from 1, or a row has no arguments.
+        ValueError: a row has not four entries; or, with registered modules, the scale is missing
+            among several or is none of those in the file, a repeat count is no whole number from 1,
+            or a row has no arguments.
     """
-    rows = [(f"row {i} ({section})", row) for i, (section, row) in enumerate((s, r) for s in ("backbone", "head") for r in d.get(s, ()))]
+    rows = [
+        (f"row {i} ({section})", row)
+        for i, (section, row) in enumerate(
+            (s, r) for s in ("backbone", "head") for r in d.get(s, ())
+        )
+    ]
     for where, row in rows:
         if not isinstance(row, (list, tuple)) or len(row) != 4:
             raise ValueError(f"{where} must be [from, repeats, module, arguments], got {row!r}")
         name = row[2]
         if isinstance(name, str) and not _is_known(name):
-            close = difflib.get_close_matches(name, [*_registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))], 1)
+            close = difflib.get_close_matches(
+                name, [*_registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))], 1
+            )
             hint = f"; did you mean {close[0]!r}?" if close else "."
             raise UnknownModuleError(
-                f"{where} names the module {name!r}, which neither ultralytics nor dynconv knows{hint} "
-                f"Registered are {', '.join(sorted(_registered)) or 'none'}; a module of your own needs dynconv.yolo.register first."
+                f"{where} names the module {name!r}, which neither ultralytics nor dynconv"
+                f" knows{hint} Registered are {', '.join(sorted(_registered)) or 'none'}; a module"
+                " of your own needs dynconv.yolo.register first."
             )
-    ours = [(where, row) for where, row in rows if isinstance(row[2], str) and row[2] in _registered]
+    ours = [
+        (where, row) for where, row in rows if isinstance(row[2], str) and row[2] in _registered
+    ]
     if ours:
         _check_scale(d)
     for where, (_, repeats, name, arguments) in ours:
         if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
-            raise ValueError(f"{where}: the second entry of a row says how often {name} repeats, a whole number from 1, got {repeats!r}")
+            raise ValueError(
+                f"{where}: the second entry of a row says how often {name} repeats, a whole number"
+                f" from 1, got {repeats!r}"
+            )
         if not isinstance(arguments, (list, tuple)) or (_registered[name] and not arguments):
             begin = " that begins with the output channels" if _registered[name] else ""
-            raise ValueError(f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}")
+            raise ValueError(
+                f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}"
+            )
 
 
 def _check_scale(d: dict) -> None:
-    """A model with several scales must be told which; ultralytics would take the first, and sorted by name that is a large one."""
+    """A model with several scales must be told which; ultralytics would take the first, and sorted
+    by name that is a large one.
+    """
     scales, scale = d.get("scales"), d.get("scale")
     if not scales or scale in scales or (not scale and len(scales) == 1):
         return
     letters, file = ", ".join(scales), f" ({d['yaml_file']})" if "yaml_file" in d else ""
-    asked = f"asks for scale {scale!r}, but has" if scale else "does not say which of its scales to build:"
+    asked = (
+        f"asks for scale {scale!r}, but has"
+        if scale
+        else "does not say which of its scales to build:"
+    )
     raise ValueError(
-        f"the model{file} {asked} {letters}. The letter is read from the file's name, the n in yolov10n-mine.yaml: rename "
-        f"the file, or add the scale to `scales`. In a dictionary set d['scale']"
+        f"the model{file} {asked} {letters}. The letter is read from the file's name, the n in"
+        " yolov10n-mine.yaml: rename the file, or add the scale to `scales`. In a dictionary set"
+        " d['scale']"
     )
 
 
@@ -229,28 +287,38 @@ def _place(cls: type) -> tuple[str, str]:
 
 
 def _splice(function: FunctionType) -> FunctionType:
-    """The function with `*dynconv_base` and `*dynconv_repeat` added to the collections of classes in its source."""
+    """The function with `*dynconv_base` and `*dynconv_repeat` added to the collections of classes
+    in its source.
+    """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)  # tracebacks show the real lines
+        ast.increment_lineno(
+            tree, function.__code__.co_firstlineno - 1
+        )  # tracebacks show the real lines
     except (OSError, TypeError, SyntaxError) as error:
         raise _unsupported(f"the source of parse_model cannot be read ({error})") from error
     found = dict(zip(("dynconv_base", "dynconv_repeat"), find_collections(tree)))
     if any(len(nodes) != 1 for nodes in found.values()):
         counts = " and ".join(f"{len(nodes)} for {name}" for name, nodes in found.items())
-        raise _unsupported(f"parse_model has {counts} of the collections of classes, expected one of each")
+        raise _unsupported(
+            f"parse_model has {counts} of the collections of classes, expected one of each"
+        )
     for name, (node,) in found.items():
         node.elts.append(ast.Starred(ast.Name(name, ast.Load()), ast.Load()))
     ast.fix_missing_locations(tree)
-    flags = __future__.annotations.compiler_flag * bool(function.__code__.co_flags & __future__.annotations.compiler_flag)
+    flags = __future__.annotations.compiler_flag * bool(
+        function.__code__.co_flags & __future__.annotations.compiler_flag
+    )
     code = compile(tree, inspect.getsourcefile(function), "exec", flags, dont_inherit=True)
     namespace = {}
-    exec(code, function.__globals__, namespace)  # its globals stay those of ultralytics.nn.tasks, where it looks names up
+    exec(
+        code, function.__globals__, namespace
+    )  # its globals stay those of ultralytics.nn.tasks, where it looks names up
     return namespace[function.__name__]
 
 
 def _unsupported(what: str) -> UnsupportedUltralytics:
     return UnsupportedUltralytics(
-        f"ultralytics {ultralytics.__version__} at {tasks.__file__}: {what}. dynconv is tested with {TESTED}: "
-        f"install one of these, or edit nn/tasks.py by hand as the book shows"
+        f"ultralytics {ultralytics.__version__} at {tasks.__file__}: {what}. dynconv is tested with"
+        f" {TESTED}: install one of these, or edit nn/tasks.py by hand as the book shows"
     )

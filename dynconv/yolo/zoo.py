@@ -8,7 +8,8 @@ from pathlib import Path
 
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
-PARAMETERS = {  # of each model with 80 classes; assert the count after building, since some mistakes raise no error
+# of each model with 80 classes; assert the count after building, since some mistakes raise no error
+PARAMETERS = {
     "yolo11n-dynamicconv": 4_630_632,
     "yolo11n-dynamicconv-bn-act": 4_632_008,
     "yolo11n-dynamicconv-static-stem": 4_629_352,
@@ -33,7 +34,10 @@ PARAMETERS = {  # of each model with 80 classes; assert the count after building
 
 def models() -> dict[str, str]:
     """The models of the package: {name: one line that says what is replaced}."""
-    return {path.stem: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for path in sorted(_FOLDER.glob("*.yaml"))}
+    return {
+        path.stem: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        for path in sorted(_FOLDER.glob("*.yaml"))
+    }
 
 
 def path(name: str) -> Path:
@@ -62,7 +66,8 @@ def build(name: str, nc: int | None = None):
     """
     if nc is not None and (not isinstance(nc, int) or isinstance(nc, bool) or nc < 1):
         raise ValueError(f"nc must be the number of classes, at least 1, got {nc!r}")
-    # Imported late: ultralytics may be in the middle of its own import when it brings this module in.
+    # Imported late: ultralytics may be in the middle of its own import when it brings this module
+    # in.
     from ultralytics import YOLO
     from ultralytics.nn.tasks import DetectionModel
 

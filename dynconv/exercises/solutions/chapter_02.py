@@ -16,4 +16,13 @@ def sensitivity(logits, temperature):
 
 
 def with_foreign_alpha(layer, x, other):
-    return dynamic_conv2d(x, layer.weight, layer.alpha(other), None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    return dynamic_conv2d(
+        x,
+        layer.weight,
+        layer.alpha(other),
+        None,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.groups,
+    )

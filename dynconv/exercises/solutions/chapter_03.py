@@ -15,5 +15,7 @@ def flop_ratio(cin, cout, k, num_experts, side):
 def count_dynamic(layer, x, y):
     kernel = layer.weight[0].numel()  # Cout · Cin/groups · k · k
     positions = y[0, 0].numel()
-    per_sample = kernel * positions + kernel * layer.num_experts + layer.in_features * layer.num_experts
+    per_sample = (
+        kernel * positions + kernel * layer.num_experts + layer.in_features * layer.num_experts
+    )
     return len(x) * per_sample

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from dynconv import scenes, training
+from dynconv.lab import scenes, training
 
 
 def optimiser_steps(images, batch, nbs, epochs):

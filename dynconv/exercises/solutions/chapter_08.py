@@ -18,7 +18,9 @@ def accuracy(alpha, lights):
     names = sorted(set(lights))
     for n in range(len(alpha)):
         others = np.arange(len(alpha)) != n
-        distances = [np.linalg.norm(alpha[n] - alpha[others & (lights == name)].mean(0)) for name in names]
+        distances = [
+            np.linalg.norm(alpha[n] - alpha[others & (lights == name)].mean(0)) for name in names
+        ]
         right += names[int(np.argmin(distances))] == lights[n]
     return right / len(alpha)
 

@@ -12,7 +12,9 @@ def dilating_offsets(k, d):
 def to_torchvision(offset):
     B, H, W, G, P, _ = offset.shape
     k = round(P**0.5)
-    grid = offset.view(B, H, W, G, k, k, 2)  # column of the tap, row of the tap, (horizontal, vertical)
+    grid = offset.view(
+        B, H, W, G, k, k, 2
+    )  # column of the tap, row of the tap, (horizontal, vertical)
     grid = grid.transpose(4, 5).flip(-1)  # row, column, (vertical, horizontal)
     return grid.permute(0, 3, 4, 5, 6, 1, 2).reshape(B, 2 * G * P, H, W)
 

@@ -1,7 +1,9 @@
-"""Figures to touch: each is one small ES module of `figures/`, written into the page as a custom element.
+"""Figures to touch: each is one small ES module of `figures/`, written into the page as a custom
+element.
 
-Nothing runs in Python while the reader plays, so a figure works alike on the built site (which has no kernel), in JupyterLab and in
-Colab, and asks no other host for anything. Nothing is computed here either: a figure's data are plain arrays.
+Nothing runs in Python while the reader plays, so a figure works alike on the built site (which has
+no kernel), in JupyterLab and in Colab, and asks no other host for anything. Nothing is computed
+here either: a figure's data are plain arrays.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from ..checks import as_array
 from . import style
-from .arrays import as_alpha, as_array
+from .arrays import as_alpha
 
 _FALLBACK = "This figure needs JavaScript."
 MOST_EXPERTS = len(style.EXPERTS)
@@ -45,7 +48,8 @@ def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = Non
         image: X, (H, W), grey values from 0 to 1.
         experts: M kernels, (M, k, k), M from 1 to 8.
         alpha: the setting to start from, (M,), each from 0 to 1; 1/M each if left out.
-        images: more images to choose from, {name: (H, W)}; all must be as large as `image`. Instead of `image` or besides it.
+        images: more images to choose from, {name: (H, W)}; all must be as large as `image`. Instead
+            of `image` or besides it.
     """
     chosen = ({} if image is None else {"X": image}) | (images or {})
     if not chosen:
@@ -59,14 +63,22 @@ def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = Non
     experts = as_array("experts", experts, 3)
     M = len(experts)
     if M > MOST_EXPERTS:
-        raise ValueError(f"experts must be 1 to {MOST_EXPERTS} kernels (each has its own colour and hatch), got {M}")
+        raise ValueError(
+            f"experts must be 1 to {MOST_EXPERTS} kernels (each has its own colour and hatch),"
+            f" got {M}"
+        )
     alpha = as_alpha([1 / M] * M if alpha is None else alpha, M)
     _within("alpha", alpha, 0, 1)
-    rows = [{"name": str(name), "pixels": picture.round(3).tolist()} for name, picture in pictures.items()]
-    return Widget("kernel_mixer", {"images": rows, "experts": experts.tolist(), "alpha": alpha.tolist()})
+    rows = [
+        {"name": str(name), "pixels": picture.round(3).tolist()}
+        for name, picture in pictures.items()
+    ]
+    return Widget(
+        "kernel_mixer", {"images": rows, "experts": experts.tolist(), "alpha": alpha.tolist()}
+    )
 
 
-def routing(logits=(0.0, 0.0, 0.0, 0.0), temperature: float = 1.0) -> Widget:
+def sigmoid_softmax(logits=(0.0, 0.0, 0.0, 0.0), temperature: float = 1.0) -> Widget:
     """Compare sigmoid(z) with softmax(z / τ) while logits and temperature move.
 
     Args:
@@ -75,41 +87,65 @@ def routing(logits=(0.0, 0.0, 0.0, 0.0), temperature: float = 1.0) -> Widget:
     """
     logits = as_array("logits", logits, 1)
     if not 2 <= len(logits) <= MOST_EXPERTS:
-        raise ValueError(f"logits must be 2 to {MOST_EXPERTS} numbers, one per expert, got {len(logits)}")
+        raise ValueError(
+            f"logits must be 2 to {MOST_EXPERTS} numbers, one per expert, got {len(logits)}"
+        )
     _within("logits", logits, -4, 4)
     _within("temperature", as_array("temperature", temperature, 0), 0.1, 10)
-    return Widget("routing", {"logits": logits.tolist(), "temperature": float(temperature)})
+    return Widget("sigmoid_softmax", {"logits": logits.tolist(), "temperature": float(temperature)})
 
 
-def cost(c_in: int = 128, c_out: int = 256, kernel_size: int = 3, experts: int = 4, side: int = 20, presets: dict | None = None) -> Widget:
-    """Compare a dynamic layer with its static one: parameters, true FLOPs, and the FLOPs that a naive profiler reports.
+def cost(
+    c_in: int = 128,
+    c_out: int = 256,
+    kernel_size: int = 3,
+    experts: int = 4,
+    side: int = 20,
+    presets: dict | None = None,
+) -> Widget:
+    """Compare a dynamic layer with its static one: parameters, true FLOPs, and the FLOPs that a
+    naive profiler reports.
 
     Args:
         c_in, c_out: channels to start from, powers of two from 8 to 512.
         kernel_size: k, one of 1, 3, 5, 7.
         experts: M, 1 to 8.
         side: height and width of the output, 1 to 160.
-        presets: buttons, {text: (c_in, c_out, kernel_size, side)}; three layers of YOLOv10n if left out.
+        presets: buttons, {text: (c_in, c_out, kernel_size, side)}; three layers of YOLOv10n if left
+            out.
     """
     start = (c_in, c_out, kernel_size, side)
     if presets is None:
-        presets = {"16→32 @160": (16, 32, 3, 160), "128→256 @20": (128, 256, 3, 20), "128→256 @5": (128, 256, 3, 5)}
+        presets = {
+            "16→32 @160": (16, 32, 3, 160),
+            "128→256 @20": (128, 256, 3, 20),
+            "128→256 @5": (128, 256, 3, 5),
+        }
     for name, values in {"": start, **presets}.items():
         of = f" of preset {name!r}" if name else ""
         if len(values) != 4:
-            raise ValueError(f"preset {name!r} must be (c_in, c_out, kernel_size, side), got {values!r}")
-        for what, value, allowed in zip(("c_in", "c_out", "kernel_size", "side"), values, _COST_RANGES):
+            raise ValueError(
+                f"preset {name!r} must be (c_in, c_out, kernel_size, side), got {values!r}"
+            )
+        for what, value, allowed in zip(
+            ("c_in", "c_out", "kernel_size", "side"), values, _COST_RANGES
+        ):
             _one_of(what + of, value, allowed)
     _one_of("experts", experts, range(1, MOST_EXPERTS + 1))
     data = dict(zip(("cIn", "cOut", "k", "side"), start), M=experts)
-    return Widget("cost", data | {"presets": [{"name": str(n), "values": list(v)} for n, v in presets.items()]})
+    return Widget(
+        "cost",
+        data | {"presets": [{"name": str(n), "values": list(v)} for n, v in presets.items()]},
+    )
 
 
-def routed(images, conditions, alpha: dict, means: dict, closeups: dict) -> Widget:
-    """Pick an image and see its α in every dynamic layer beside the means of the conditions, and the kernel that came of it.
+def recorded_alpha(images, conditions, alpha: dict, means: dict, closeups: dict) -> Widget:
+    """Pick an image and see its α in every dynamic layer beside the means of the conditions, and
+    the kernel that came of it.
 
     Args:
-        images: N grey pictures, (N, H, W), from 0 to 1; small ones, since they are written into the page.
+        images: N grey pictures, (N, H, W), from 0 to 1; small ones, since they are written into the
+            page.
         conditions: of each image, one of `style.LIGHTS`.
         alpha: {layer: (N, M)}, what `routing.record` gave for these images.
         means: {condition: {layer: (M,)}}, what `routing.means` gave for a whole data set.
@@ -118,42 +154,67 @@ def routed(images, conditions, alpha: dict, means: dict, closeups: dict) -> Widg
     pictures = as_array("images", images, 3)
     _within("images", pictures, 0, 1)
     if len(conditions) != len(pictures):
-        raise ValueError(f"conditions must have one name per image ({len(pictures)}), got {len(conditions)}")
+        raise ValueError(
+            f"conditions must have one name per image ({len(pictures)}), got {len(conditions)}"
+        )
     for name in {*means, *conditions}:
         _one_of("a condition", name, tuple(style.LIGHTS))
     if missing := set(conditions) - set(means):
         raise ValueError(f"means has no entry for {sorted(missing)[0]!r}")
     if not alpha or set(alpha) != set(closeups):
-        raise ValueError(f"alpha and closeups must have the same layers, at least one; got {list(alpha)} and {list(closeups)}")
+        raise ValueError(
+            f"alpha and closeups must have the same layers, at least one; got {list(alpha)} and"
+            f" {list(closeups)}"
+        )
     if len(shapes := {closeup.experts.shape[1:] for closeup in closeups.values()}) > 1:
-        raise ValueError(f"the kernels of all layers must have one size to be shown, got {sorted(shapes)}")
+        raise ValueError(
+            f"the kernels of all layers must have one size to be shown, got {sorted(shapes)}"
+        )
     layers = []
     for name, rows in alpha.items():
         rows, closeup = as_array(f"alpha of {name!r}", rows, 2), closeups[name]
         expected = (len(pictures), len(closeup.experts))
         if rows.shape != expected:
-            raise ValueError(f"alpha of {name!r} must have shape {expected}, images and experts, got {rows.shape}")
+            raise ValueError(
+                f"alpha of {name!r} must have shape {expected}, images and experts, got"
+                f" {rows.shape}"
+            )
         as_alpha(rows[0])  # not more experts than there are colours
         _within(f"alpha of {name!r}", rows, 0, 1)
         scale = abs(closeup.gram).max()  # only ratios are shown
-        layers.append({
-            "name": name, "part": f"output channel {closeup.output + 1}, input channel {closeup.input + 1}",
-            "alpha": rows.round(3).tolist(), "means": [means[light][name].round(4).tolist() for light in means],
-            "mean": closeup.mean.round(4).tolist(), "experts": closeup.experts.round(4).tolist(), "gram": (closeup.gram / scale).round(5).tolist(),
-        })  # fmt: skip
+        layers.append(
+            {
+                "name": name,
+                "part": f"output channel {closeup.output + 1}, input channel {closeup.input + 1}",
+                "alpha": rows.round(3).tolist(),
+                "means": [means[light][name].round(4).tolist() for light in means],
+                "mean": closeup.mean.round(4).tolist(),
+                "experts": closeup.experts.round(4).tolist(),
+                "gram": (closeup.gram / scale).round(5).tolist(),
+            }
+        )
     lights = list(means)
-    return Widget("routed", {
-        "images": [{"picture": _png(picture), "condition": lights.index(name)} for picture, name in zip(pictures, conditions)],
-        "conditions": [{"name": name, "mark": style.LIGHTS[name][0]} for name in lights], "layers": layers,
-    })  # fmt: skip
+    return Widget(
+        "recorded_alpha",
+        {
+            "images": [
+                {"picture": _png(picture), "condition": lights.index(name)}
+                for picture, name in zip(pictures, conditions)
+            ],
+            "conditions": [{"name": name, "mark": style.LIGHTS[name][0]} for name in lights],
+            "layers": layers,
+        },
+    )
 
 
 def sampling(image, kernel, at: tuple[int, int] | None = None) -> Widget:
-    """Move the places where a deformable convolution reads X, and see what one pixel of Y and the whole of Y become.
+    """Move the places where a deformable convolution reads X, and see what one pixel of Y and the
+    whole of Y become.
 
-    The figure computes what `torchvision.ops.deform_conv2d` computes with stride 1 and padding k // 2. Its offsets are those of five
-    sliders; 'towards light' stands in for the second convolution that a real layer learns: it moves each place along the gradient of
-    a blurred X. Full colour in Y is the largest |value| of the ordinary convolution, so that colours keep their meaning.
+    The figure computes what `torchvision.ops.deform_conv2d` computes with stride 1 and padding k //
+    2. Its offsets are those of five sliders; 'towards light' stands in for the second convolution
+    that a real layer learns: it moves each place along the gradient of a blurred X. Full colour in
+    Y is the largest |value| of the ordinary convolution, so that colours keep their meaning.
 
     Args:
         image: X, (H, W), grey values from 0 to 1, at least as large as the kernel.
@@ -165,24 +226,39 @@ def sampling(image, kernel, at: tuple[int, int] | None = None) -> Widget:
     if kernel.shape not in ((3, 3), (5, 5)):
         raise ValueError(f"kernel must have shape (3, 3) or (5, 5), got {kernel.shape}")
     if min(x.shape) < len(kernel):
-        raise ValueError(f"image must be at least as large as the kernel, {kernel.shape}, got {x.shape}")
+        raise ValueError(
+            f"image must be at least as large as the kernel, {kernel.shape}, got {x.shape}"
+        )
     at = [size // 2 for size in x.shape] if at is None else list(at)
     if len(at) != 2:
         raise ValueError(f"at must be (row, column), got {tuple(at)}")
     for what, value, size in zip(("row", "column"), at, x.shape):
         _one_of(f"{what} of at", value, range(size))
-    return Widget("sampling", {"image": x.round(3).tolist(), "kernel": kernel.tolist(), "at": [int(value) for value in at]})
+    return Widget(
+        "sampling",
+        {
+            "image": x.round(3).tolist(),
+            "kernel": kernel.tolist(),
+            "at": [int(value) for value in at],
+        },
+    )
 
 
 def star(points=None, labels=None) -> Widget:
-    """Turn and shift two linear functions f and g of the plane, and see their sum f + g beside their product f · g, the star operation.
+    """Turn and shift two linear functions f and g of the plane, and see their sum f + g beside
+    their product f · g, the star operation.
 
     Args:
-        points: points to sort into two classes, (N, 2), each coordinate from −2 to 2; none if left out.
-        labels: their classes, (N,), 0 or 1. A function is right about a point of class 1 where it is positive, of class 0 where it is negative.
+        points: points to sort into two classes, (N, 2), each coordinate from −2 to 2; none if left
+            out.
+        labels: their classes, (N,), 0 or 1. A function is right about a point of class 1 where it
+            is positive, of class 0 where it is negative.
     """
     if (points is None) != (labels is None):
-        raise ValueError(f"points and labels belong together, got only {'labels' if points is None else 'points'}")
+        raise ValueError(
+            "points and labels belong together, got only"
+            f" {'labels' if points is None else 'points'}"
+        )
     if points is None:
         return Widget("star", {"points": [], "labels": []})
     points, labels = as_array("points", points, 2), as_array("labels", labels, 1)
@@ -193,11 +269,15 @@ def star(points=None, labels=None) -> Widget:
         raise ValueError(f"labels must have one class per point ({len(points)}), got {len(labels)}")
     for value in labels:
         _one_of("a label", value.item(), (0, 1))
-    return Widget("star", {"points": points.round(3).tolist(), "labels": labels.astype(int).tolist()})
+    return Widget(
+        "star", {"points": points.round(3).tolist(), "labels": labels.astype(int).tolist()}
+    )
 
 
 def _png(picture) -> str:
-    """A grey picture, (H, W) from 0 to 1, as the address of a small PNG: 32 greys, which the eye does not count."""
+    """A grey picture, (H, W) from 0 to 1, as the address of a small PNG: 32 greys, which the eye
+    does not count.
+    """
     buffer = io.BytesIO()
     Image.fromarray((picture * 31).round().astype("uint8") * 8).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -210,22 +290,27 @@ _COST_RANGES = (_CHANNELS, _CHANNELS, (1, 3, 5, 7), range(1, 161))
 def module(figure: str) -> str:
     """One figure as a module without imports: the kit, then the figure."""
     kit, drawing = _source("kit.js"), _source(f"{figure}.js")
-    drawing, found = re.subn(r'^import \{[^}]*\} from "\./kit\.js";\n', "", drawing, flags=re.MULTILINE)
+    drawing, found = re.subn(
+        r'^import \{[^}]*\} from "\./kit\.js";\n', "", drawing, flags=re.MULTILINE
+    )
     if found != 1:
-        raise ValueError(f'figures/{figure}.js must import the kit in one line, import {{ ... }} from "./kit.js"; found {found}')
+        raise ValueError(
+            f'touch/{figure}.js must import the kit in one line, import {{ ... }} from "./kit.js";'
+            f" found {found}"
+        )
     return re.sub(r"^export ", "", kit + drawing, flags=re.MULTILINE)
 
 
 def _source(name: str) -> str:
-    return files(__package__).joinpath("figures", name).read_text(encoding="utf-8")
+    return files(__package__).joinpath("touch", name).read_text(encoding="utf-8")
 
 
 def _hatches_css() -> str:
     rules = []
     for i, (path, width) in enumerate(style.HATCH_TILES):
         svg = (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><path d='{path}' fill='none' stroke='#000' "
-            f"stroke-width='{width}' stroke-linecap='round'/></svg>"
+            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><path d='{path}'"
+            f" fill='none' stroke='#000' stroke-width='{width}' stroke-linecap='round'/></svg>"
         )
         address = quote(svg, safe=" =:/'")
         rules.append(f'--dc-hatch-{i + 1}:url("data:image/svg+xml,{address}")')
@@ -234,15 +319,23 @@ def _hatches_css() -> str:
 
 def _safe_json(data: dict) -> str:
     """JSON that cannot end the script element it stands in, whatever a name contains."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace(
+        "<", "\\u003c"
+    )
 
 
 def _within(name: str, array, low: float, high: float) -> None:
     if array.min() < low or array.max() > high:
-        raise ValueError(f"{name} must be from {low} to {high}, got {array.min():.3g} to {array.max():.3g}")
+        raise ValueError(
+            f"{name} must be from {low} to {high}, got {array.min():.3g} to {array.max():.3g}"
+        )
 
 
 def _one_of(name: str, value, allowed) -> None:
     if isinstance(value, bool) or value not in allowed:
-        text = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+        text = (
+            f"{allowed[0]} to {allowed[-1]}"
+            if isinstance(allowed, range)
+            else ", ".join(map(str, allowed))
+        )
         raise ValueError(f"{name} must be one of {text}, got {value!r}")

@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 
 def as_network(model) -> nn.Module:
-    """The network of a YOLO object (itself an nn.Module, whose train() trains) or of a weights file; a network as it is."""
+    """The network of a YOLO object (itself an nn.Module, whose train() trains) or of a weights
+    file; a network as it is.
+    """
     from ultralytics.engine.model import Model
 
     if isinstance(model, (str, os.PathLike)):
@@ -26,7 +28,9 @@ def as_network(model) -> nn.Module:
     if isinstance(model, Model):
         model = model.model
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a YOLO, the path of weights (.pt) or a torch network, got {model!r}")
+        raise TypeError(
+            f"model must be a YOLO, the path of weights (.pt) or a torch network, got {model!r}"
+        )
     return model
 
 
@@ -37,22 +41,41 @@ class Pictures:
         if not isinstance(batch, int) or batch < 1:
             raise ValueError(f"batch must be a whole number, at least 1, got {batch!r}")
         if isinstance(images, (str, os.PathLike)):
-            raise ValueError(f"images must be a list of paths or a tensor, got the single path {str(images)!r}")
+            raise ValueError(
+                f"images must be a list of paths or a tensor, got the single path {str(images)!r}"
+            )
         if len(images) == 0:
-            raise ValueError("there are no images: give at least one path, or a tensor (B, 3, H, W)")
+            raise ValueError(
+                "there are no images: give at least one path, or a tensor (B, 3, H, W)"
+            )
         self.images, self.batch, self.like = images, batch, next(network.parameters())
         if isinstance(images, Tensor):
-            if images.ndim != 4 or not images.is_floating_point() or images.min() < 0 or images.max() > 1:
-                raise ValueError(f"images must be a float tensor (B, 3, H, W) from 0 to 1, got {tuple(images.shape)} of {images.dtype} from {images.min():g} to {images.max():g}")
+            if (
+                images.ndim != 4
+                or not images.is_floating_point()
+                or images.min() < 0
+                or images.max() > 1
+            ):
+                raise ValueError(
+                    "images must be a float tensor (B, 3, H, W) from 0 to 1, got"
+                    f" {tuple(images.shape)} of {images.dtype} from {images.min():g} to"
+                    f" {images.max():g}"
+                )
             size = tuple(images.shape[:1:-1])
         else:
             size, first = self._size(images[0]), images[0]
             for path in images[1:]:
                 if self._size(path) != size:
-                    raise ValueError(f"images must have one size: {Path(first).name} has {size}, {Path(path).name} has {self._size(path)} pixels")
+                    raise ValueError(
+                        f"images must have one size: {Path(first).name} has {size},"
+                        f" {Path(path).name} has {self._size(path)} pixels"
+                    )
         stride = int(max(getattr(network, "stride", [1])))
         if any(side % stride for side in size):
-            raise ValueError(f"the sides of the images must be multiples of the network's stride {stride}, got {size} pixels")
+            raise ValueError(
+                f"the sides of the images must be multiples of the network's stride {stride}, got"
+                f" {size} pixels"
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,7 +83,9 @@ class Pictures:
     def batches(self, what: str, progress: bool):
         """Pairs of the number of the first image and a tensor (up to `batch`, 3, H, W)."""
         starts = range(0, len(self), self.batch)
-        for start in tqdm(starts, desc=what, unit="batch", leave=False, disable=not progress or len(starts) < 8):
+        for start in tqdm(
+            starts, desc=what, unit="batch", leave=False, disable=not progress or len(starts) < 8
+        ):
             part = self.images[start : start + self.batch]
             yield start, (part if isinstance(part, Tensor) else self._load(part)).to(self.like)
 
@@ -93,5 +118,7 @@ def evaluating(network: nn.Module):
 def as_conditions(conditions, count: int) -> np.ndarray:
     conditions = np.asarray(conditions)
     if conditions.shape != (count,):
-        raise ValueError(f"conditions must have one name per image ({count}), got shape {conditions.shape}")
+        raise ValueError(
+            f"conditions must have one name per image ({count}), got shape {conditions.shape}"
+        )
     return conditions

@@ -1,7 +1,8 @@
 """The book's colours, hatches and marks: one table for matplotlib and for the figures to touch.
 
-Expert i has one colour, one hatch and one name everywhere. Each colour has a light and a dark form; both pass 4.5:1
-contrast against their page, so that they serve for text too, and the order keeps neighbours apart for the common forms of colour blindness.
+Expert i has one colour, one hatch and one name everywhere. Each colour has a light and a dark form;
+both pass 4.5:1 contrast against their page, so that they serve for text too, and the order keeps
+neighbours apart for the common forms of colour blindness.
 """
 
 from __future__ import annotations
@@ -28,11 +29,18 @@ EXPERTS = (
     Colour("#00707c", "#5ed0db"),  # teal
 )
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo", "---")  # matplotlib's names
-# The same hatches for SVG and CSS, as (path, stroke width) in a tile of 8 × 8: matplotlib writes up to 60 kB for one of its own.
+# The same hatches for SVG and CSS, as (path, stroke width) in a tile of 8 × 8: matplotlib writes up
+# to 60 kB for one of its own.
 HATCH_TILES = (
-    ("", 0), ("M-2 2 2-2M0 8 8 0M6 10 10 6", 1.3), ("M2 2h.01M6 6h.01", 2.2), ("M0 0 8 8M0 8 8 0", 1.1),
-    ("M-2 6 2 10M0 0 8 8M6-2 10 2", 1.3), ("M0 4h8M4 0v8", 1.1), ("M4 2a2 2 0 1 0 .01 0", 1.1), ("M0 2h8M0 6h8", 1.3),
-)  # fmt: skip
+    ("", 0),
+    ("M-2 2 2-2M0 8 8 0M6 10 10 6", 1.3),
+    ("M2 2h.01M6 6h.01", 2.2),
+    ("M0 0 8 8M0 8 8 0", 1.1),
+    ("M-2 6 2 10M0 0 8 8M6-2 10 2", 1.3),
+    ("M0 4h8M4 0v8", 1.1),
+    ("M4 2a2 2 0 1 0 .01 0", 1.1),
+    ("M0 2h8M0 6h8", 1.3),
+)
 
 BASELINE = Colour("#6b6b6b", "#a6a6a6")  # a static convolution is grey in every comparison
 INK = Colour("#1f2328", "#e6e6e6")  # text, axes
@@ -51,15 +59,23 @@ LIGHTS = {
 
 
 def expert_name(index: int) -> str:
-    """Name of expert `index`: counted from 0 in code and from 1 in the text, so index 0 is 'expert 1'."""
+    """Name of expert `index`: counted from 0 in code and from 1 in the text, so index 0 is 'expert
+    1'.
+    """
     return f"expert {index + 1}"
 
 
 def readable_on(colour) -> str:
-    """The colour of text on a coloured ground (red, green, blue from 0 to 1): black or white, whichever stands out more, 4.5:1 or better."""
-    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour)
+    """The colour of text on a coloured ground (red, green, blue from 0 to 1): black or white,
+    whichever stands out more, 4.5:1 or better.
+    """
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in colour
+    )
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return "#010101" if luminance > 0.179 else "#ffffff"  # plain black stands for 'no colour given' in svg.py
+    return (
+        "#010101" if luminance > 0.179 else "#ffffff"
+    )  # plain black stands for 'no colour given' in svg.py
 
 
 def css_variables() -> dict[str, Colour]:
@@ -77,7 +93,12 @@ def css_variables() -> dict[str, Colour]:
 
 
 # What each host writes on its page when it is dark: the built site, JupyterLab, Colab, VS Code.
-_DARK_PAGES = ("html[data-theme=dark]", "body[data-jp-theme-light=false]", "html[theme=dark]", "body.vscode-dark")
+_DARK_PAGES = (
+    "html[data-theme=dark]",
+    "body[data-jp-theme-light=false]",
+    "html[theme=dark]",
+    "body.vscode-dark",
+)
 
 
 def on_dark_pages(selector: str) -> str:
@@ -86,7 +107,9 @@ def on_dark_pages(selector: str) -> str:
 
 
 def theme_css(used_in: str | None = None) -> str:
-    """CSS rules that give every `.dc-figure` its colours, light and dark; only those named in the text `used_in`."""
+    """CSS rules that give every `.dc-figure` its colours, light and dark; only those named in the
+    text `used_in`.
+    """
     colours = {
         name: colour
         for name, colour in css_variables().items()
@@ -97,7 +120,8 @@ def theme_css(used_in: str | None = None) -> str:
     return (
         f".dc-figure{{{light}}}\n"
         f"{on_dark_pages('.dc-figure')}{{{dark}}}\n"
-        # The site's theme puts HTML outputs of a dark page on a pale box; these figures are at home on the dark page.
+        # The site's theme puts HTML outputs of a dark page on a pale box; these figures are at home
+        # on the dark page.
         "html[data-theme=dark] .bd-content div.cell_output .text_html:has(.dc-figure.dc-figure)"
         "{background:none;color:inherit;padding:0}"
     )

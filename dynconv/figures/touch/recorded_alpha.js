@@ -44,14 +44,14 @@ export function draw(element, data) {
       const marks = conditions.map((_, k) => h("span", { class: "dc-mean", style: `left:${100 * means[k][i]}%` }));
       line.root.append(...marks);
       const value = h("span", { class: "dc-number" });
-      const root = h("div", { class: "dc-routed-row" }, h("span", { class: "dc-expert-label", style: `--c:var(--dc-expert-${i + 1})` }, `α${subscript(i)}`), line.root, value);
+      const root = h("div", { class: "dc-recorded-row" }, h("span", { class: "dc-expert-label", style: `--c:var(--dc-expert-${i + 1})` }, `α${subscript(i)}`), line.root, value);
       return { root, set: (alpha, own) => {
         line.set(0, alpha);
         marks.forEach((mark, k) => mark.classList.toggle("dc-own", k === own));
         value.textContent = number(alpha);
       } };
     });
-    const root = h("div", { class: "dc-routed-layer", role: "group", "aria-label": name }, heading, ...rows.map((row) => row.root));
+    const root = h("div", { class: "dc-recorded-layer", role: "group", "aria-label": name }, heading, ...rows.map((row) => row.root));
     return { root, set: (alpha, own, lit) => {
       rows.forEach((row, i) => row.set(alpha[i], own));
       root.classList.toggle("dc-looked", lit);
@@ -62,7 +62,7 @@ export function draw(element, data) {
   const kernels = ["this image", "mean of its light", "mean of all"].map((text) => {
     const map = heatmap(side, layers[0].experts[0][0].length, text);
     const note = h("span", { class: "dc-label" });
-    return { root: h("div", { class: "dc-routed-kernel" }, h("span", { class: "dc-label" }, text), map.root, note), map, note };
+    return { root: h("div", { class: "dc-recorded-kernel" }, h("span", { class: "dc-label" }, text), map.root, note), map, note };
   });
   const caption = h("p", { class: "dc-pointed" });
   const sentence = summary();
@@ -97,8 +97,8 @@ export function draw(element, data) {
   const group = buttons("X", ...thumbs);
   group.classList.add("dc-thumbs");
   element.append(group,
-    h("div", { class: "dc-routed" }, h("div", { class: "dc-routed-image" }, picture, title), h("div", { class: "dc-routed-layers" }, ...panels.map(({ root }) => root))),
-    key, where.root, h("div", { class: "dc-routed-kernels" }, ...kernels.map(({ root }) => root)), caption, sentence.root);
+    h("div", { class: "dc-recorded" }, h("div", { class: "dc-recorded-image" }, picture, title), h("div", { class: "dc-recorded-layers" }, ...panels.map(({ root }) => root))),
+    key, where.root, h("div", { class: "dc-recorded-kernels" }, ...kernels.map(({ root }) => root)), caption, sentence.root);
   update();
   return repaint;
 }

@@ -9,7 +9,8 @@ class Table:
     """A table of text. As the last expression of a cell it shows itself.
 
     Args:
-        columns: {heading: [cell, ...]}; cells are shown as `str` gives them, so format numbers first.
+        columns: {heading: [cell, ...]}; cells are shown as `str` gives them, so format numbers
+            first.
 
     Raises:
         ValueError: there are no columns, or they differ in length.
@@ -26,14 +27,26 @@ class Table:
         widths = [max(map(len, column)) for column in zip(self.headings, *self.rows)]
         lines = []
         for row in (self.headings, *self.rows):
-            first, *rest = (cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths)))
+            first, *rest = (
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths))
+            )
             lines.append("   ".join([first, *rest]).rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         def line(tag, row):
             style = ["text-align:left"] + ["text-align:right"] * (len(row) - 1)
-            return "<tr>" + "".join(f'<{tag} style="{s}">{escape(cell)}</{tag}>' for s, cell in zip(style, row)) + "</tr>"
+            return (
+                "<tr>"
+                + "".join(
+                    f'<{tag} style="{s}">{escape(cell)}</{tag}>' for s, cell in zip(style, row)
+                )
+                + "</tr>"
+            )
 
         body = "".join(line("td", row) for row in self.rows)
-        return f'<table class="dc-table"><thead>{line("th", self.headings)}</thead><tbody>{body}</tbody></table>'
+        return (
+            "<table"
+            f' class="dc-table"><thead>{line("th", self.headings)}</thead><tbody>{body}</tbody></table>'
+        )

@@ -1,4 +1,6 @@
-"""Charts of results: numbers of models, layers and runs side by side, from plain arrays; nothing is computed here."""
+"""Charts of results: numbers of models, layers and runs side by side, from plain arrays; nothing is
+computed here.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from ..checks import as_array
 from . import style
-from .arrays import as_array
-from .book_style import BASELINE, BOOK_STYLE, FAINT, INK, WIDTH, number
+from .matplotlib_style import BASELINE, BOOK_STYLE, FAINT, INK, WIDTH, number
 
 
 @matplotlib.rc_context(BOOK_STYLE)
-def curves(series: dict, xlabel: str, ylabel: str, baseline: str | None = "baseline", height: float = 3.2) -> Figure:
-    """Lines with their names at their ends. `series` maps a name to (x, y); y of shape (runs, points) adds the spread of the runs.
+def curves(
+    series: dict, xlabel: str, ylabel: str, baseline: str | None = "baseline", height: float = 3.2
+) -> Figure:
+    """Lines with their names at their ends. `series` maps a name to (x, y); y of shape (runs,
+    points) adds the spread of the runs.
 
-    The line called `baseline` is grey; 'expert 1', ... take their expert's colour; others are ink, told apart by their dashes.
+    The line called `baseline` is grey; 'expert 1', ... take their expert's colour; others are ink,
+    told apart by their dashes.
     """
     if not series:
         raise ValueError("series must hold at least one name: (x, y), got none")
@@ -30,7 +36,9 @@ def curves(series: dict, xlabel: str, ylabel: str, baseline: str | None = "basel
     for name, (x, y) in series.items():
         x, y = as_array(f"x of {name!r}", x, 1), np.atleast_2d(as_array(f"y of {name!r}", y, None))
         if y.shape[1] != len(x):
-            raise ValueError(f"y of {name!r} must have one value per x ({len(x)}), got {y.shape[1]}")
+            raise ValueError(
+                f"y of {name!r} must have one value per x ({len(x)}), got {y.shape[1]}"
+            )
         colour = BASELINE if name == baseline else experts.get(name, INK)
         ax.plot(x, y.mean(0), color=colour, linestyle="-" if colour != INK else next(dashes))
         if len(y) > 1:
@@ -46,25 +54,50 @@ def curves(series: dict, xlabel: str, ylabel: str, baseline: str | None = "basel
     places = _apart(np.array([end[0] for end in ends]), line, low, high)
     for place, (value, x, name, colour) in zip(places, ends):
         ax.annotate(
-            name, (x, value), (10, (place - value) / (high - low) * (height - 0.9) * 72), color=colour, va="center",
-            xycoords="data", textcoords="offset points", annotation_clip=False,
-        )  # fmt: skip
+            name,
+            (x, value),
+            (10, (place - value) / (high - low) * (height - 0.9) * 72),
+            color=colour,
+            va="center",
+            xycoords="data",
+            textcoords="offset points",
+            annotation_clip=False,
+        )
     return figure
 
 
 @matplotlib.rc_context(BOOK_STYLE)
-def bars(values: dict[str, float], xlabel: str = "", baseline: str | None = "baseline", digits: int = 2, unit: str = "×") -> Figure:
-    """One horizontal bar per name with its number at its end; the bar called `baseline` is grey and sets a grey line."""
+def bars(
+    values: dict[str, float],
+    xlabel: str = "",
+    baseline: str | None = "baseline",
+    digits: int = 2,
+    unit: str = "×",
+) -> Figure:
+    """One horizontal bar per name with its number at its end; the bar called `baseline` is grey and
+    sets a grey line.
+    """
     if not values:
         raise ValueError("values must hold at least one name: number, got none")
     figure = Figure(figsize=(WIDTH, 0.36 * len(values) + (0.65 if xlabel else 0.4)))
     ax = figure.add_subplot()
     for i, (name, value) in enumerate(values.items()):
         ax.barh(i, value, height=0.5, facecolor=BASELINE if name == baseline else INK, linewidth=0)
-        ax.annotate(f"{number(value, digits if value >= 0.01 else 4)}{unit}", (max(value, 0), i), (6, 0), textcoords="offset points", va="center_baseline")
+        ax.annotate(
+            f"{number(value, digits if value >= 0.01 else 4)}{unit}",
+            (max(value, 0), i),
+            (6, 0),
+            textcoords="offset points",
+            va="center_baseline",
+        )
     if baseline in values:
         ax.axvline(values[baseline], color=BASELINE, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
-    ax.set(ylim=(len(values) - 0.5, -0.5), xlabel=xlabel, yticks=range(len(values)), xlim=(0, max(*values.values(), 0) * 1.16))
+    ax.set(
+        ylim=(len(values) - 0.5, -0.5),
+        xlabel=xlabel,
+        yticks=range(len(values)),
+        xlim=(0, max(*values.values(), 0) * 1.16),
+    )
     ax.set_yticklabels(list(values), color=INK)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -73,7 +106,8 @@ def bars(values: dict[str, float], xlabel: str = "", baseline: str | None = "bas
 
 @matplotlib.rc_context(BOOK_STYLE)
 def intervals(groups: dict[str, dict], xlabel: str, baseline: str | None = "baseline") -> Figure:
-    """One row per name: a dot for each run and a bar for an interval; the rows of each group have an axis of their own.
+    """One row per name: a dot for each run and a bar for an interval; the rows of each group have
+    an axis of their own.
 
     Args:
         groups: {title: {name: (values, low, high)}}.
@@ -82,12 +116,24 @@ def intervals(groups: dict[str, dict], xlabel: str, baseline: str | None = "base
         raise ValueError("groups must hold at least one {title: {name: (values, low, high)}}")
     rows = [len(group) for group in groups.values()]
     figure = Figure(figsize=(WIDTH, 0.42 * sum(rows) + 0.75 * len(rows)))
-    for ax, (title, group) in zip(np.ravel(figure.subplots(len(rows), height_ratios=rows)), groups.items()):
+    for ax, (title, group) in zip(
+        np.ravel(figure.subplots(len(rows), height_ratios=rows)), groups.items()
+    ):
         for i, (name, (values, low, high)) in enumerate(group.items()):
             colour = BASELINE if name == baseline else INK
-            ax.plot([low, high], [i, i], color=colour, linewidth=5, alpha=0.3, solid_capstyle="butt")
+            ax.plot(
+                [low, high], [i, i], color=colour, linewidth=5, alpha=0.3, solid_capstyle="butt"
+            )
             ax.plot([np.mean(values)] * 2, [i - 0.22, i + 0.22], color=colour)
-            ax.plot(values, [i] * len(values), "o", color=colour, markersize=5, fillstyle="none", markeredgewidth=1.2)
+            ax.plot(
+                values,
+                [i] * len(values),
+                "o",
+                color=colour,
+                markersize=5,
+                fillstyle="none",
+                markeredgewidth=1.2,
+            )
         ax.set(ylim=(len(group) - 0.5, -0.5), yticks=range(len(group)), title=title)
         ax.set_yticklabels(list(group), color=INK)
         ax.tick_params(axis="y", length=0)
@@ -98,11 +144,23 @@ def intervals(groups: dict[str, dict], xlabel: str, baseline: str | None = "base
 
 
 @matplotlib.rc_context(BOOK_STYLE)
-def matrix(values, rows: list[str], columns: list[str], xlabel: str = "", ylabel: str = "", limit: float = 1.0) -> Figure:
-    """Numbers from 0 to `limit` as a grid of greys with the numbers in it; values beyond take the grey of the limit."""
+def matrix(
+    values,
+    rows: list[str],
+    columns: list[str],
+    xlabel: str = "",
+    ylabel: str = "",
+    limit: float = 1.0,
+) -> Figure:
+    """Numbers from 0 to `limit` as a grid of greys with the numbers in it; values beyond take the
+    grey of the limit.
+    """
     values = as_array("values", values, 2)
     if values.shape != (len(rows), len(columns)):
-        raise ValueError(f"values must have shape ({len(rows)}, {len(columns)}), rows and columns, got {values.shape}")
+        raise ValueError(
+            f"values must have shape ({len(rows)}, {len(columns)}), rows and columns, got"
+            f" {values.shape}"
+        )
     figure = Figure(figsize=(WIDTH, 0.42 * len(rows) + 0.75))
     ax = figure.add_subplot()
     for theme in ("light", "dark"):
@@ -111,8 +169,13 @@ def matrix(values, rows: list[str], columns: list[str], xlabel: str = "", ylabel
         ax.imshow(grounds, interpolation="none", aspect="auto").set_url(f"dc-{theme}")
         for (row, column), value in np.ndenumerate(values):
             ax.text(
-                column, row, number(value), color=style.readable_on(grounds[row, column]), ha="center", va="center_baseline"
-            ).set_url(f"dc-{theme}")  # fmt: skip
+                column,
+                row,
+                number(value),
+                color=style.readable_on(grounds[row, column]),
+                ha="center",
+                va="center_baseline",
+            ).set_url(f"dc-{theme}")
     ax.set(xticks=range(len(columns)), yticks=range(len(rows)), xlabel=xlabel, ylabel=ylabel)
     ax.set_xticklabels(columns)
     ax.set_yticklabels(rows)
@@ -124,8 +187,11 @@ def matrix(values, rows: list[str], columns: list[str], xlabel: str = "", ylabel
 
 
 @matplotlib.rc_context(BOOK_STYLE)
-def dots(rows: dict[str, dict[str, float]], xlabel: str, headings: dict[str, str] | None = None) -> Figure:
-    """Ratios to a baseline on a logarithmic axis: a row per name, a mark per kind; the grey line is the baseline, 1.
+def dots(
+    rows: dict[str, dict[str, float]], xlabel: str, headings: dict[str, str] | None = None
+) -> Figure:
+    """Ratios to a baseline on a logarithmic axis: a row per name, a mark per kind; the grey line is
+    the baseline, 1.
 
     Args:
         rows: {name: {kind: ratio}}, the same two or three kinds in each row, all above 0.
@@ -133,41 +199,86 @@ def dots(rows: dict[str, dict[str, float]], xlabel: str, headings: dict[str, str
     """
     kinds = list(next(iter(rows.values()), {}))
     values = [value for row in rows.values() for value in row.values()]
-    if not 1 <= len(kinds) <= 3 or any(list(row) != kinds for row in rows.values()) or not all(np.isfinite(v) and v > 0 for v in values):
-        raise ValueError(f"rows must be {{name: {{kind: ratio}}}} with the same one to three kinds and ratios above 0, got {rows}")
+    if (
+        not 1 <= len(kinds) <= 3
+        or any(list(row) != kinds for row in rows.values())
+        or not all(np.isfinite(v) and v > 0 for v in values)
+    ):
+        raise ValueError(
+            "rows must be {name: {kind: ratio}} with the same one to three kinds and ratios"
+            f" above 0, got {rows}"
+        )
     headings = headings or {}
     if unknown := [name for name in headings if name not in rows]:
         raise ValueError(f"headings must be for names of rows, got {unknown[0]!r}")
     figure = Figure(figsize=(WIDTH, 0.27 * (len(rows) + len(headings)) + 1.05))
     ax = figure.add_subplot()
     ax.axvline(1, color=BASELINE, linewidth=1.4, zorder=1)
-    marks = [dict(marker=marker, fillstyle=fill) for marker, fill in (("s", "full"), ("o", "none"), ("D", "none"))]
+    marks = [
+        dict(marker=marker, fillstyle=fill)
+        for marker, fill in (("s", "full"), ("o", "none"), ("D", "none"))
+    ]
     ticks, line = {}, -1
     for name, row in rows.items():
         if name in headings:
             line += 1
-            ax.text(-0.02, line, headings[name], transform=ax.get_yaxis_transform(), ha="right", va="center_baseline", weight="bold")
+            ax.text(
+                -0.02,
+                line,
+                headings[name],
+                transform=ax.get_yaxis_transform(),
+                ha="right",
+                va="center_baseline",
+                weight="bold",
+            )
         line += 1
         ticks[line] = name
-        ax.plot([min(*row.values(), 1), max(*row.values(), 1)], [line, line], color=FAINT, linewidth=1.2, zorder=0)
+        ax.plot(
+            [min(*row.values(), 1), max(*row.values(), 1)],
+            [line, line],
+            color=FAINT,
+            linewidth=1.2,
+            zorder=0,
+        )
         for value, mark in zip(row.values(), marks):
             ax.plot(value, line, color=INK, linestyle="", markersize=6, markeredgewidth=1.3, **mark)
     low, high = min(*values, 1) / 1.12, max(*values, 1) * 1.12
     places = [place for place in (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8) if low <= place <= high]
-    ax.set(xscale="log", xlim=(low, high), ylim=(line + 0.6, -0.6), xlabel=xlabel, yticks=list(ticks), xticks=places)
+    ax.set(
+        xscale="log",
+        xlim=(low, high),
+        ylim=(line + 0.6, -0.6),
+        xlabel=xlabel,
+        yticks=list(ticks),
+        xticks=places,
+    )
     ax.set_xticklabels([f"{place:g}" for place in places])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_yticklabels(list(ticks.values()), color=INK)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
     ax.spines["left"].set_visible(False)
-    key = [Line2D([], [], color=INK, linestyle="", markersize=6, markeredgewidth=1.3, label=kind, **mark) for kind, mark in zip(kinds, marks)]
-    figure.legend(handles=key, loc="outside upper right", ncols=len(key), handletextpad=0.1, columnspacing=1.2, borderpad=0)
+    key = [
+        Line2D(
+            [], [], color=INK, linestyle="", markersize=6, markeredgewidth=1.3, label=kind, **mark
+        )
+        for kind, mark in zip(kinds, marks)
+    ]
+    figure.legend(
+        handles=key,
+        loc="outside upper right",
+        ncols=len(key),
+        handletextpad=0.1,
+        columnspacing=1.2,
+        borderpad=0,
+    )
     return figure
 
 
 def _apart(places: np.ndarray, distance: float, low: float, high: float) -> np.ndarray:
-    """Move label places so that neighbours are at least `distance` apart, in order, inside low..high where possible."""
+    """Move label places so that neighbours are at least `distance` apart, in order, inside
+    low..high where possible.
+    """
     order = np.argsort(places)
     moved = places.astype(float).copy()
     for below, above in zip(order, order[1:]):

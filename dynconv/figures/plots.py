@@ -1,7 +1,8 @@
 """Static figures in the book's one visual language, from plain arrays; nothing is computed here.
 
-Here are the pictures of images, kernels and α; charts of results come from `charts.py`. Draw with the light form of a colour; `show` writes
-the figure into the page such that it follows the theme (see `svg.py`).
+Here are the pictures of images, kernels and α; charts of results come from `charts.py`. Draw with
+the light form of a colour; `show` writes the figure into the page such that it follows the theme
+(see `svg.py`).
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
+from ..checks import as_array
 from . import style
-from .arrays import as_alpha, as_array
-from .book_style import BASELINE as BASELINE
-from .book_style import BOOK_STYLE, FAINT, INK, WIDTH, ZERO, number
-from .book_style import use_book_style as use_book_style
+from .arrays import as_alpha
 from .charts import bars as bars
 from .charts import curves as curves
 from .charts import dots as dots
 from .charts import intervals as intervals
 from .charts import matrix as matrix
+from .matplotlib_style import BASELINE as BASELINE
+from .matplotlib_style import BOOK_STYLE, FAINT, INK, WIDTH, ZERO, number
+from .matplotlib_style import use_book_style as use_book_style
 from .svg import show as show
 from .svg import to_html as to_html
 
 SUBSCRIPTS = "₁₂₃₄₅₆₇₈"
 
 
-# --- the book's drawings ---------------------------------------------------------------------------------------------
+# --- the book's drawings --------------------------------------------------------------------------
 
 
 def image(ax, array, title: str | None = None) -> None:
@@ -57,9 +59,14 @@ def kernel_heatmap(ax, kernel, limit: float, title: str | None = None) -> None:
         grounds = _signed_colours(kernel, limit, theme)
         for (row, column), value in np.ndenumerate(kernel):
             ax.text(
-                column, row, number(value, 1 if cell < 30 else 2), color=style.readable_on(grounds[row, column]),
-                ha="center", va="center_baseline", fontsize=10.5 if cell < 30 else 11,
-            ).set_url(f"dc-{theme}")  # fmt: skip
+                column,
+                row,
+                number(value, 1 if cell < 30 else 2),
+                color=style.readable_on(grounds[row, column]),
+                ha="center",
+                va="center_baseline",
+                fontsize=10.5 if cell < 30 else 11,
+            ).set_url(f"dc-{theme}")
 
 
 def alpha_bars(ax, alpha, names: list[str] | None = None) -> None:
@@ -103,7 +110,9 @@ def experts_row(experts, alpha, mixed) -> Figure:
 
 @matplotlib.rc_context(BOOK_STYLE)
 def mixing(x, experts, alpha, mixed, y) -> Figure:
-    """The whole story: M experts flow, each as strongly as its α, into one kernel; X convolved once with it is Y."""
+    """The whole story: M experts flow, each as strongly as its α, into one kernel; X convolved once
+    with it is Y.
+    """
     x, mixed, y = as_array("x", x, 2), as_array("mixed", mixed, 2), as_array("y", y, 2)
     experts = as_array("experts", experts, 3)
     alpha = as_alpha(alpha, len(experts))
@@ -119,7 +128,12 @@ def mixing(x, experts, alpha, mixed, y) -> Figure:
     for i, left in enumerate(page.columns(len(experts), side)):
         kernel_heatmap(page.axes(left, top, side, side), experts[i], limit)
         page.expert(left, side, i, alpha[i], top)
-        page.flow(i, (left + side / 2, flow), (centre + (i - (len(experts) - 1) / 2) * 0.16, landing - 0.06), alpha[i])
+        page.flow(
+            i,
+            (left + side / 2, flow),
+            (centre + (i - (len(experts) - 1) / 2) * 0.16, landing - 0.06),
+            alpha[i],
+        )
     image(page.axes(0.05, below, picture, picture), x)
     kernel_heatmap(page.axes(centre - kernel / 2, landing, kernel, kernel), mixed, limit)
     response(page.axes(WIDTH - 0.05 - picture, below, picture, picture), y, _limit(y))
@@ -143,7 +157,10 @@ def detections(images, boxes, titles: list[str], columns: int = 4) -> Figure:
     """
     images = as_array("images", images, 3)
     if not len(images) == len(boxes) == len(titles):
-        raise ValueError(f"images, boxes and titles must be equally many, got {len(images)}, {len(boxes)}, {len(titles)}")
+        raise ValueError(
+            f"images, boxes and titles must be equally many, got {len(images)}, {len(boxes)},"
+            f" {len(titles)}"
+        )
     rows = -(-len(images) // columns)
     figure = Figure(figsize=(WIDTH, rows * (WIDTH / columns + 0.22)))
     for ax in (axes := np.ravel(figure.subplots(rows, columns))):
@@ -153,19 +170,27 @@ def detections(images, boxes, titles: list[str], columns: int = 4) -> Figure:
         image(ax, picture, title)
         for x, y, width, height in np.asarray(found) * picture.shape[0]:
             corner = (x - width / 2 - 0.5, y - height / 2 - 0.5)
-            ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=style.POSITIVE.light, linewidth=1.4))
+            ax.add_patch(
+                Rectangle(
+                    corner, width, height, fill=False, edgecolor=style.POSITIVE.light, linewidth=1.4
+                )
+            )
     return figure
 
 
 @matplotlib.rc_context(BOOK_STYLE)
 def alpha_grid(mean, spread, rows: list[str], columns: list[str]) -> Figure:
-    """α of many layers under many conditions: in each cell a bar per expert, 0 to 1, with a line from mean − spread to mean + spread.
+    """α of many layers under many conditions: in each cell a bar per expert, 0 to 1, with a line
+    from mean − spread to mean + spread.
 
     `mean` and `spread` have shape (rows, columns, experts).
     """
     mean, spread = as_array("mean", mean, 3), as_array("spread", spread, 3)
     if mean.shape != spread.shape or mean.shape[:2] != (len(rows), len(columns)):
-        raise ValueError(f"mean and spread must have shape ({len(rows)}, {len(columns)}, experts), got {mean.shape} and {spread.shape}")
+        raise ValueError(
+            f"mean and spread must have shape ({len(rows)}, {len(columns)}, experts), got"
+            f" {mean.shape} and {spread.shape}"
+        )
     experts = len(as_alpha(mean[0, 0]))
     left, gap, height = 0.95, 0.16, 0.145 * experts
     width = (WIDTH - left - 0.1 - gap * (len(columns) - 1)) / len(columns)
@@ -179,7 +204,13 @@ def alpha_grid(mean, spread, rows: list[str], columns: list[str]) -> Figure:
             ax.barh((experts - 1) / 2, 1, height=experts, facecolor=FAINT, alpha=0.45, linewidth=0)
             for i, (value, deviation) in enumerate(zip(mean[r, c], spread[r, c])):
                 ax.barh(i, value, height=0.8, **_expert_fill(i))
-                ax.plot([value - deviation, value + deviation], [i, i], color=INK, linewidth=1.6, solid_capstyle="butt")
+                ax.plot(
+                    [value - deviation, value + deviation],
+                    [i, i],
+                    color=INK,
+                    linewidth=1.6,
+                    solid_capstyle="butt",
+                )
             ax.set(xlim=(0, 1), ylim=(experts - 0.5, -0.5))
             ax.axis("off")
             if r == 0:
@@ -192,10 +223,15 @@ def alpha_grid(mean, spread, rows: list[str], columns: list[str]) -> Figure:
 
 @matplotlib.rc_context(BOOK_STYLE)
 def strip(images, alpha, names: list[str], expert: int, columns: int = 6) -> Figure:
-    """Images in a row, or in several, each with its name and the α of one expert below it as a bar from 0 to 1."""
+    """Images in a row, or in several, each with its name and the α of one expert below it as a bar
+    from 0 to 1.
+    """
     images, alpha = as_array("images", images, 3), as_array("alpha", alpha, 1)
     if not len(images) == len(alpha) == len(names):
-        raise ValueError(f"images, alpha and names must have one entry per image, got {len(images)}, {len(alpha)} and {len(names)}")
+        raise ValueError(
+            f"images, alpha and names must have one entry per image, got {len(images)},"
+            f" {len(alpha)} and {len(names)}"
+        )
     gap = 0.14
     side = (WIDTH - 0.1 - gap * (columns - 1)) / columns
     height = side + 0.62
@@ -215,14 +251,17 @@ def strip(images, alpha, names: list[str], expert: int, columns: int = 6) -> Fig
 
 @matplotlib.rc_context(BOOK_STYLE)
 def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Figure:
-    """Where operators read the images for a few output pixels: a column per operator, a row per image, a mark per place.
+    """Where operators read the images for a few output pixels: a column per operator, a row per
+    image, a mark per place.
 
-    The size of a mark is that of its weight, relative to the largest of its operator. Round marks weigh positively, square ones negatively.
+    The size of a mark is that of its weight, relative to the largest of its operator. Round marks
+    weigh positively, square ones negatively.
 
     Args:
         images: grey, 0 black to 1 white, (N, H, W).
         pixels: (row, column) of each output pixel; a frame is drawn around it.
-        operators: {name: (places, weights)}. places (N, len(pixels), P, 2) are (row, column) in pixels of the image, weights (N, len(pixels), P).
+        operators: {name: (places, weights)}. places (N, len(pixels), P, 2) are (row, column) in
+            pixels of the image, weights (N, len(pixels), P).
     """
     images = as_array("images", images, 3)
     if not operators:
@@ -231,11 +270,15 @@ def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Fi
     side = (WIDTH - 0.1 - gap * (len(operators) - 1)) / max(len(operators), 3)
     page = _Page(0.3 + len(images) * (side + gap))
     for column, (name, (places, weights)) in enumerate(operators.items()):
-        places, weights = as_array(f"places of {name!r}", places, 4), as_array(f"weights of {name!r}", weights, 3)
+        places, weights = (
+            as_array(f"places of {name!r}", places, 4),
+            as_array(f"weights of {name!r}", weights, 3),
+        )
         expected = (len(images), len(pixels))
         if weights.shape[:2] != expected or places.shape != (*weights.shape, 2):
             raise ValueError(
-                f"{name!r} must have places {(*expected, 'P', 2)} and weights {(*expected, 'P')}, images and pixels first, got {places.shape} and {weights.shape}"
+                f"{name!r} must have places {(*expected, 'P', 2)} and weights {(*expected, 'P')},"
+                f" images and pixels first, got {places.shape} and {weights.shape}"
             )
         limit, left = _limit(weights), 0.05 + column * (side + gap)
         page.text(left + side / 2, 0.14, name)
@@ -245,16 +288,28 @@ def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Fi
             point = side * 72 / max(picture.shape)  # of the figure, per pixel of the image
             for r, c in pixels:
                 for colour, width in ((ZERO, 2.6), (INK, 1.1)):  # seen on dark and on bright pixels
-                    ax.add_patch(Rectangle((c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width))
+                    ax.add_patch(
+                        Rectangle(
+                            (c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width
+                        )
+                    )
             for (r, c), weight in zip(places[row].reshape(-1, 2), weights[row].ravel()):
                 colour = style.POSITIVE if weight >= 0 else style.NEGATIVE
                 size = point * (0.25 + 0.5 * abs(weight) / limit)
-                ax.plot(c, r, "o" if weight >= 0 else "s", color=colour.light, markersize=size, markeredgecolor=ZERO, markeredgewidth=0.6)
+                ax.plot(
+                    c,
+                    r,
+                    "o" if weight >= 0 else "s",
+                    color=colour.light,
+                    markersize=size,
+                    markeredgecolor=ZERO,
+                    markeredgewidth=0.6,
+                )
             ax.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
     return page.figure
 
 
-# --- their parts -----------------------------------------------------------------------------------------------------
+# --- their parts ----------------------------------------------------------------------------------
 
 
 class _Page:
@@ -279,7 +334,12 @@ class _Page:
 
     def axes(self, left, top, width, height):
         return self.figure.add_axes(
-            (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+            (
+                left / self.width,
+                1 - (top + height) / self.height,
+                width / self.width,
+                height / self.height,
+            )
         )
 
     def text(self, x, y, text, size=11.5, **how):
@@ -288,7 +348,12 @@ class _Page:
 
     def expert(self, left, side, i, alpha, top):
         """Name above the kernel, α below it: its number and its bar on a track from 0 to 1."""
-        self.text(left + side / 2, top - 0.14, style.expert_name(i) if side > 0.75 else f"W{SUBSCRIPTS[i]}", color=style.EXPERTS[i].light)
+        self.text(
+            left + side / 2,
+            top - 0.14,
+            style.expert_name(i) if side > 0.75 else f"W{SUBSCRIPTS[i]}",
+            color=style.EXPERTS[i].light,
+        )
         bar = self.axes(left, top + side + 0.08, side, 0.13)
         bar.barh(0, 1, height=1, facecolor=FAINT, alpha=0.45, linewidth=0)
         bar.barh(0, alpha, height=1, **_expert_fill(i))
@@ -308,7 +373,12 @@ class _Page:
 
 
 def _expert_fill(i: int) -> dict:
-    return {"facecolor": style.EXPERTS[i].light, "hatch": style.HATCHES[i], "edgecolor": ZERO, "linewidth": 0}
+    return {
+        "facecolor": style.EXPERTS[i].light,
+        "hatch": style.HATCHES[i],
+        "edgecolor": ZERO,
+        "linewidth": 0,
+    }
 
 
 def _limit(array) -> float:
@@ -316,18 +386,24 @@ def _limit(array) -> float:
 
 
 def _signed_image(ax, array, limit: float) -> None:
-    """The map in its light and in its dark colours, one above the other; the page shows one of the two (see `svg.py`)."""
+    """The map in its light and in its dark colours, one above the other; the page shows one of the
+    two (see `svg.py`).
+    """
     if not limit > 0:
-        raise ValueError(f"limit must be above 0: values are drawn between −limit and +limit, got {limit!r}")
+        raise ValueError(
+            f"limit must be above 0: values are drawn between −limit and +limit, got {limit!r}"
+        )
     for theme in ("light", "dark"):
-        # The url becomes a class in `svg.py`: of an image, matplotlib writes no other name into the SVG.
+        # The url becomes a class in `svg.py`: of an image, matplotlib writes no other name into the
+        # SVG.
         ax.imshow(_signed_colours(array, limit, theme), interpolation="none").set_url(f"dc-{theme}")
 
 
 def _signed_colours(array, limit: float, theme: str) -> np.ndarray:
     """The diverging palette of one theme, as red, green, blue from 0 to 1 in a last axis."""
     zero, negative, positive = (
-        np.array(to_rgb(getattr(colour, theme))) for colour in (style.ZERO, style.NEGATIVE, style.POSITIVE)
+        np.array(to_rgb(getattr(colour, theme)))
+        for colour in (style.ZERO, style.NEGATIVE, style.POSITIVE)
     )
     strength = np.clip(np.abs(array) / limit, 0, 1)[..., None]
     return zero + strength * (np.where(array[..., None] < 0, negative, positive) - zero)

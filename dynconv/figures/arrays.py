@@ -1,0 +1,21 @@
+"""What figures ask of α: one value for each expert, and no more experts than there are colours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..checks import as_array
+from . import style
+
+
+def as_alpha(alpha, experts: int | None = None) -> np.ndarray:
+    """α as an array of one value per expert; `experts` is how many there must be."""
+    alpha = as_array("alpha", alpha, 1)
+    if experts not in (None, len(alpha)):
+        raise ValueError(f"alpha must have one value per expert ({experts}), got {len(alpha)}")
+    if len(alpha) > len(style.EXPERTS):
+        raise ValueError(
+            f"a figure shows at most {len(style.EXPERTS)} experts (each has its own colour and"
+            f" hatch), got {len(alpha)}"
+        )
+    return alpha
