@@ -10,6 +10,7 @@ so another program on the machine disturbs it less.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import itertools
 import json
@@ -18,7 +19,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from .checks import check_count
 from .layers import DynamicConv
 
 
@@ -141,7 +143,21 @@ def training_step(layer: nn.Module, x: torch.Tensor) -> None:
     x.grad = None
 
 
-def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) -> dict[str, float]:
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Within this block torch computes with `count` threads; afterwards with as many as before."""
+    check_count("threads", count)
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def relative_times(
+    run: dict[str, Callable[[], object]], repetitions: int = 15, threads: int = 1
+) -> dict[str, float]:
     """Median CPU time of each function over that of the first one in the same repetition: {name:
     ratio}, the first is 1.
 
@@ -149,11 +165,14 @@ def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) 
         run: {name: function without arguments}, at least two. They run in turn, in an order that is
             shuffled in each repetition.
         repetitions: how often each is timed, after two rounds that only fill caches.
+        threads: torch's threads while they run; afterwards there are as many as before. With one,
+            the ratios depend least on the machine and on what else it does.
 
     The clock is the CPU time of this process: it does not see what a GPU does.
 
     Raises:
-        ValueError: fewer than two functions, or repetitions below 1.
+        TypeError, ValueError: fewer than two functions, or repetitions or threads not an int from
+            1 on.
     """
     if len(run) < 2 or repetitions < 1:
         raise ValueError(
@@ -161,12 +180,13 @@ def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) 
             f" repetitions={repetitions}"
         )
     seconds = {name: [] for name in run}
-    for repetition in range(repetitions + 2):
-        for name in random.sample(list(run), len(run)):
-            start = time.process_time_ns()
-            run[name]()
-            if repetition >= 2:
-                seconds[name].append(max(time.process_time_ns() - start, 1))
+    with torch_threads(threads):
+        for repetition in range(repetitions + 2):
+            for name in random.sample(list(run), len(run)):
+                start = time.process_time_ns()
+                run[name]()
+                if repetition >= 2:
+                    seconds[name].append(max(time.process_time_ns() - start, 1))
     first = next(iter(seconds.values()))
     return {
         name: statistics.median(t / s for t, s in zip(times, first))
@@ -175,7 +195,11 @@ def relative_times(run: dict[str, Callable[[], object]], repetitions: int = 15) 
 
 
 def ratios(
-    shape: Shape, run: Callable = forward, repetitions: int = 15, num_experts: int = 4
+    shape: Shape,
+    run: Callable = forward,
+    repetitions: int = 15,
+    num_experts: int = 4,
+    threads: int = 1,
 ) -> dict[str, float]:
     """`relative_times` of the contestants, relative to the static convolution.
 
@@ -184,13 +208,16 @@ def ratios(
         run: `forward` or `training_step`.
         repetitions: how often each contestant runs; within a repetition their order is shuffled.
         num_experts: M.
+        threads: torch's threads while they run.
     """
     layers, x = (
         contestants(shape, num_experts),
         torch.randn(shape.batch, shape.in_features, shape.size, shape.size),
     )
     return relative_times(
-        {name: functools.partial(run, layer, x) for name, layer in layers.items()}, repetitions
+        {name: functools.partial(run, layer, x) for name, layer in layers.items()},
+        repetitions,
+        threads,
     )
 
 
@@ -200,7 +227,8 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
 
     On CPU torch's profiler lists every block that torch takes and gives back, and the peak of their
     running sum is returned; a block that was there before counts as held until the end, even if
-    function() frees it. On CUDA it is `torch.cuda.max_memory_allocated` less what was allocated at
+    function() frees it. One thread computes, since some operators take scratch memory for each
+    thread. On CUDA it is `torch.cuda.max_memory_allocated` less what was allocated at
     the start.
 
     Not seen: what libraries take for themselves (scratch of oneDNN, cuDNN's workspace outside
@@ -234,7 +262,10 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
     os.environ["KINETO_LOG_LEVEL"] = (
         "99"  # or the profiler writes to stderr when it starts and stops, past Python
     )
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    with (
+        torch_threads(1),
+        profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler,
+    ):
         function()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace.json")
@@ -259,7 +290,6 @@ def main() -> None:
     options = parser.parse_args()
     if min(options.repetitions, options.num_experts, options.threads) < 1:
         parser.error("--repetitions, --num-experts and --threads must be at least 1")
-    torch.set_num_threads(options.threads)
 
     print(
         f"time relative to a static convolution (1.00); torch {torch.__version__},"
@@ -269,7 +299,9 @@ def main() -> None:
         print(f"\n{title:<30}{'dynconv':>10}{'timm':>10}{'formula':>10}")
         rows = []
         for shape in SHAPES:
-            rows.append(ratios(shape, run, options.repetitions, options.num_experts))
+            rows.append(
+                ratios(shape, run, options.repetitions, options.num_experts, options.threads)
+            )
             print(
                 f"{shape!s:<30}"
                 + "".join(f"{rows[-1][name]:>10.2f}" for name in ("dynconv", "timm", "formula")),

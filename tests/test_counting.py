@@ -130,6 +130,28 @@ def test_a_comparison_needs_two_and_a_repetition(run, repetitions):
         benchmark.relative_times(run, repetitions)
 
 
+def test_measuring_takes_one_thread_and_gives_the_others_back():
+    before, seen = torch.get_num_threads(), []
+
+    def look():
+        seen.append(torch.get_num_threads())
+
+    try:
+        torch.set_num_threads(3)
+        benchmark.relative_times({"a": look, "b": look}, 1)
+        benchmark.peak_memory(look)
+        assert set(seen) == {1}
+        benchmark.relative_times({"a": look, "b": look}, 1, threads=2)
+        assert seen[-1] == 2
+        with pytest.raises(ZeroDivisionError):
+            benchmark.relative_times({"a": look, "b": lambda: 1 / 0})
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        benchmark.relative_times({"a": look, "b": look}, threads=0)
+
+
 N = 100_000  # so many that a stray scalar does not matter
 BYTES = 4 * N
 

@@ -3,6 +3,7 @@ and a model's life.
 """
 
 import importlib
+import logging
 import sys
 
 import pytest
@@ -452,6 +453,27 @@ def test_importing_dynconv_alone_loads_neither_ultralytics_nor_matplotlib(tmp_pa
 
 
 # --- a model's life -------------------------------------------------------------------------------
+
+
+def test_quiet_lets_warnings_through_and_gives_the_level_back():
+    logger = logging.getLogger("ultralytics")
+    before = logger.level
+    try:
+        logger.setLevel(logging.INFO)
+        with yolo.quiet():
+            assert logger.level == logging.WARNING
+            with pytest.raises(ZeroDivisionError), yolo.quiet():
+                raise ZeroDivisionError
+            assert logger.level == logging.WARNING
+        assert logger.level == logging.INFO
+        yolo.quiet()
+        assert logger.level == logging.WARNING
+        logger.setLevel(logging.ERROR)
+        with yolo.quiet():
+            assert logger.level == logging.ERROR  # less is let through already
+        assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)
 
 
 def test_bn_act_block_is_convolution_norm_and_activation():

@@ -1,4 +1,4 @@
-"""`python -m dynconv.relatives.benchmark`: the core of DCNv3 by grid_sample (ours) and by
+"""`python -m dynconv.relatives.timing`: the core of DCNv3 by grid_sample (ours) and by
 torchvision.ops.deform_conv2d.
 
 Method and clock are those of `dynconv.benchmark`: one thread, the two in turn within each
@@ -100,7 +100,7 @@ def contestants(shape: Shape) -> tuple[dict, tuple[Tensor, Tensor, Tensor]]:
     return run, tuple(t.requires_grad_() for t in tensors)
 
 
-def ratios(shape: Shape, repetitions: int = 9) -> dict[str, float]:
+def ratios(shape: Shape, repetitions: int = 9, threads: int = 1) -> dict[str, float]:
     """Time of torchvision's way over ours: {'forward': ..., 'training step': ...}, each by
     `dynconv.benchmark.relative_times`.
     """
@@ -116,7 +116,9 @@ def ratios(shape: Shape, repetitions: int = 9) -> dict[str, float]:
     kinds = {"forward": forward, "training step": training_step}
     return {
         kind: relative_times(
-            {name: functools.partial(step, core) for name, core in run.items()}, repetitions
+            {name: functools.partial(step, core) for name, core in run.items()},
+            repetitions,
+            threads,
         )["deform_conv2d"]
         for kind, step in kinds.items()
     }
@@ -124,14 +126,13 @@ def ratios(shape: Shape, repetitions: int = 9) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m dynconv.relatives.benchmark", description="Times two ways to compute DCNv3."
+        prog="python -m dynconv.relatives.timing", description="Times two ways to compute DCNv3."
     )
     parser.add_argument("--repetitions", type=int, default=9, help="rounds per row (default 9)")
     parser.add_argument("--threads", type=int, default=1, help="threads for torch (default 1)")
     options = parser.parse_args()
     if min(options.repetitions, options.threads) < 1:
         parser.error("--repetitions and --threads must be at least 1")
-    torch.set_num_threads(options.threads)
 
     print(
         f"time through deform_conv2d relative to ours (1.00); torch {torch.__version__},"
@@ -140,7 +141,7 @@ def main() -> None:
     print(f"{'':<44}{'forward':>10}{'training step':>16}")
     rows = []
     for shape in SHAPES:
-        rows.append(ratios(shape, options.repetitions))
+        rows.append(ratios(shape, options.repetitions, options.threads))
         print(
             f"{shape!s:<44}{rows[-1]['forward']:>10.2f}{rows[-1]['training step']:>16.2f}",
             flush=True,

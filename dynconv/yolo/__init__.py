@@ -12,6 +12,7 @@ from . import registration
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .flops import repair_flops
+from .messages import quiet
 from .registration import (
     UnknownModuleError,
     UnsupportedUltralytics,
@@ -39,6 +40,7 @@ __all__ = [
     "is_active",
     "models",
     "path",
+    "quiet",
     "register",
     "register_all",
     "registered",
