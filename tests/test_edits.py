@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from dynconv import __main__, edits
 
@@ -26,7 +27,7 @@ for name in {names!r}:
 
 
 def yaml(name):
-    return str(Path(edits.__file__).parent / "yolo/models" / f"{name}.yaml")
+    return str(ROOT / "dynconv/yolo/models" / f"{name}.yaml")
 
 
 @pytest.fixture
@@ -471,16 +472,16 @@ def test_a_read_only_tree_is_refused(tree):
 
 
 def test_ctrl_c_between_two_writes_leaves_nothing_behind(tree, monkeypatch):
-    before, put, count = content(tree), edits._put, 0
+    before, replace, count = content(tree), os.replace, 0
 
-    def interrupted(path, data):
+    def interrupted(source, target):
         nonlocal count
         count += 1
         if count == 3:
             raise KeyboardInterrupt
-        put(path, data)
+        replace(source, target)
 
-    monkeypatch.setattr(edits, "_put", interrupted)
+    monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         edits.apply(tree)
     assert content(tree) == before
