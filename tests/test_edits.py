@@ -1,5 +1,5 @@
 """The four edits as a program: made, taken away byte by byte, refused where they do not fit, and
-never half-done.
+never half-done. What the edited copies then do stands in test_edits_at_work.py.
 """
 
 import ast
@@ -13,21 +13,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from life import run_python
 
 from dynconv import __main__, edits
 
 INSTALLED = Path(importlib.util.find_spec("ultralytics").origin).parent  # without importing it
 TASKS = INSTALLED / "nn/tasks.py"
-BUILD = """
-from ultralytics import YOLO
-for name in {names!r}:
-    print(sum(p.numel() for p in YOLO(name).model.parameters()))
-"""
-
-
-def yaml(name):
-    return str(ROOT / "dynconv/yolo/models" / f"{name}.yaml")
 
 
 @pytest.fixture
@@ -38,16 +29,6 @@ def tree(tmp_path):
     shutil.copy(INSTALLED / "__init__.py", package)
     shutil.copy(TASKS, package / "nn")
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A copy that can build models. Tests that use it leave it unpatched."""
-    folder = tmp_path_factory.mktemp("whole")
-    shutil.copytree(
-        INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions")
-    )
-    return folder
 
 
 def tasks(tree):
@@ -63,18 +44,18 @@ def content(tree):
     }
 
 
-def command(*arguments, cwd=None):
-    """python -m dynconv ...: (exit code, what it printed, what it printed to stderr)."""
-    environment = os.environ | {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
-    result = subprocess.run(
-        [sys.executable, "-m", "dynconv", *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    return result.returncode, result.stdout, result.stderr
+def test_the_room_needs_neither_ultralytics_nor_torch():
+    """Or a tree that no longer imports could not be repaired where Python finds it first."""
+    imported = set()
+    for file in Path(edits.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add("." * node.level + node.module.partition(".")[0])
+    ours = {name for name in imported if name.startswith(".")}
+    assert ours == {"..offline", ".errors", ".files", ".tasks"}
+    assert imported - ours <= sys.stdlib_module_names
 
 
 # --- what the edits are ---------------------------------------------------------------------------
@@ -490,7 +471,14 @@ def test_ctrl_c_between_two_writes_leaves_nothing_behind(tree, monkeypatch):
 # --- the command ----------------------------------------------------------------------------------
 
 
-def test_the_command_patches_checks_and_undoes(tree):
+def test_the_command_patches_checks_and_undoes(tree, capsys):
+    def command(*arguments):
+        try:
+            code = __main__.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse
+            code = end.code
+        return code, *capsys.readouterr()
+
     before = content(tree)
     assert command("patch", tree, "--check")[0] == 1
     code, printed, _ = command("patch", tree)
@@ -510,7 +498,7 @@ def test_the_command_works_beside_a_tree_that_no_longer_imports(tree):
     taking the edits away must still work.
     """
     edits.apply(tree, (3, 4))
-    assert command("patch", ".", "--undo", cwd=tree)[0] == 0
+    run_python(None, tree, "-m", "dynconv", "patch", ".", "--undo")
     assert tasks(tree).read_bytes() == TASKS.read_bytes()
 
 
@@ -521,123 +509,3 @@ def test_help_says_both_uses(capsys):
         assert (
             "python -m dynconv patch DIR" in printed and "python -m dynconv detect train" in printed
         )
-    assert command()[1] == printed
-
-
-def test_other_arguments_are_those_of_the_yolo_command(tmp_path):
-    (tmp_path / "yolov10n-mine.yaml").write_text(Path(yaml("yolov10n-dynamicconv-1")).read_text())
-    code, printed, said = command(
-        "detect", "train", "model=yolov10n-mine.yaml", "data=nowhere.yaml", cwd=tmp_path
-    )
-    assert (
-        code != 0 and "nowhere.yaml" in said and "KeyError" not in said
-    )  # the model was built before the data set was looked for
-    code, printed, said = command("version", cwd=tmp_path)
-    assert code == 0 and edits.version(INSTALLED) in printed + said
-
-
-# --- the copy at work -----------------------------------------------------------------------------
-
-
-def with_edits(whole, code, chosen=edits.ALL, **names):
-    edits.apply(whole, chosen, **names)
-    try:
-        return edits.run_with(whole, code)
-    finally:
-        edits.undo(whole)
-
-
-def test_the_copy_builds_what_the_registration_builds(whole):
-    """Same keys, same shapes, same outputs from the same weights."""
-    import torch
-
-    from dynconv import yolo
-
-    # The outputs of one dynamic row too: in a network that was never trained, boxes hardly depend
-    # on it.
-    for name, row, channels in (
-        ("yolov10n-dynamicconv-1", 1, 16),
-        ("yolov10n-c2f-dynamicconv", 2, 32),
-    ):
-        code = f"""
-import torch
-from ultralytics import YOLO
-torch.manual_seed(0)
-model = YOLO({yaml(name)!r}).model.eval()
-x, maps = torch.rand(2, 3, 64, 64), torch.randn(2, {channels}, 16, 16)
-with torch.no_grad():
-    torch.save((model.state_dict(), x, model(x)[0], maps, model.model[{row}](maps)), "pasted.pt")
-print(type(model.model[2]).__module__)
-"""
-        outcome = with_edits(whole, code)
-        assert outcome.error == "" and outcome.output in (
-            "ultralytics.nn.modules.block",
-            "ultralytics.nn.Addmodules.DynamicConv",
-        )
-        state, x, y, maps, dynamic = torch.load(whole / "pasted.pt")
-        ours = yolo.build(name).model.eval()
-        assert {key: value.shape for key, value in ours.state_dict().items()} == {
-            key: value.shape for key, value in state.items()
-        }
-        ours.load_state_dict(state)
-        with torch.no_grad():
-            torch.testing.assert_close(ours(x)[0], y, rtol=1e-3, atol=1e-3)
-            torch.testing.assert_close(ours.model[row](maps), dynamic, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "chosen, names, model, error",
-    [
-        (
-            (2, 3, 4),
-            {},
-            "yolov10n-dynamicconv-1",
-            "ModuleNotFoundError: No module named 'ultralytics.nn.Addmodules.DynamicConv'",
-        ),
-        (
-            (1, 3, 4),
-            {},
-            "yolov10n-dynamicconv-1",
-            "ImportError: cannot import name 'C2f_DynamicConv' from 'ultralytics.nn.Addmodules'",
-        ),
-        ((1, 2, 4), {}, "yolov10n-dynamicconv-1", "NameError: name 'DynamicConv' is not defined"),
-        ((1, 2), {}, "yolov10n-dynamicconv-1", "KeyError: 'DynamicConv'"),
-        (
-            (1, 2, 3),
-            {},
-            "yolov10n-dynamicconv-1",
-            "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x16 and 128x4)",
-        ),
-        (
-            edits.ALL,
-            {"repeat": edits.MODULES},
-            "yolov10n-dynamicconv-1",
-            "RuntimeError: Sizes of tensors must match",
-        ),
-    ],
-)
-def test_what_each_omission_does(whole, chosen, names, model, error):
-    outcome = with_edits(whole, BUILD.format(names=[yaml(model)]), chosen, **names)
-    assert outcome.error.startswith(error)
-
-
-def test_the_silent_omission_is_caught_by_a_count(whole):
-    outcome = with_edits(whole, BUILD.format(names=[yaml("yolov10n-c2f-dynamicconv")]), repeat=())
-    assert outcome == edits.Outcome("3792868", "")
-
-
-def test_run_with_imports_that_tree_and_reports_what_failed(whole):
-    assert edits.run_with(whole, "import ultralytics; print(ultralytics.__file__)").output == str(
-        whole / "ultralytics/__init__.py"
-    )
-    assert edits.run_with(whole, "print('x'); raise SystemExit(3)") == edits.Outcome(
-        "x", "exit code 3"
-    )
-    assert (
-        edits.run_with(
-            whole,
-            "import ultralytics; print(ultralytics.utils.ONLINE, 'dynconv' in"
-            " __import__('sys').modules)",
-        ).output
-        == "False False"
-    )

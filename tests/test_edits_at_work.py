@@ -1,0 +1,153 @@
+"""Copies of ultralytics with the four edits: what they build, and what each omission does."""
+
+import importlib.util
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from life import start_python
+
+from dynconv import __main__, edits
+
+INSTALLED = Path(importlib.util.find_spec("ultralytics").origin).parent  # without importing it
+BUILD = """
+from ultralytics import YOLO
+for name in {names!r}:
+    print(sum(p.numel() for p in YOLO(name).model.parameters()))
+"""
+
+
+def yaml(name):
+    return str(ROOT / "dynconv/yolo/models" / f"{name}.yaml")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A copy that can build models. Tests that use it leave it unpatched."""
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(
+        INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions")
+    )
+    return folder
+
+
+def with_edits(whole, code, chosen=edits.ALL, **names):
+    edits.apply(whole, chosen, **names)
+    try:
+        return edits.run_with(whole, code)
+    finally:
+        edits.undo(whole)
+
+
+def test_the_copy_builds_what_the_registration_builds(whole):
+    """Same keys, same shapes, same outputs from the same weights."""
+    import torch
+
+    from dynconv import yolo
+
+    # The outputs of one dynamic row too: in a network that was never trained, boxes hardly depend
+    # on it.
+    rows = {"yolov10n-dynamicconv-1": (1, 16), "yolov10n-c2f-dynamicconv": (2, 32)}
+    code = f"""
+import torch
+from ultralytics import YOLO
+torch.manual_seed(0)
+found = dict()
+for name, file, row, channels in {[(name, yaml(name), *row) for name, row in rows.items()]}:
+    model = YOLO(file).model.eval()
+    x, maps = torch.rand(2, 3, 64, 64), torch.randn(2, channels, 16, 16)
+    with torch.no_grad():
+        found[name] = model.state_dict(), x, model(x)[0], maps, model.model[row](maps)
+    print(type(model.model[row]).__module__)
+torch.save(found, "pasted.pt")
+"""
+    outcome = with_edits(whole, code)
+    assert outcome == edits.Outcome("\n".join(["ultralytics.nn.Addmodules.DynamicConv"] * 2), "")
+    for name, (state, x, y, maps, dynamic) in torch.load(whole / "pasted.pt").items():
+        row = rows[name][0]
+        ours = yolo.build(name).model.eval()
+        assert {key: value.shape for key, value in ours.state_dict().items()} == {
+            key: value.shape for key, value in state.items()
+        }
+        ours.load_state_dict(state)
+        with torch.no_grad():
+            torch.testing.assert_close(ours(x)[0], y, rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(ours.model[row](maps), dynamic, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "chosen, names, model, error",
+    [
+        (
+            (2, 3, 4),
+            {},
+            "yolov10n-dynamicconv-1",
+            "ModuleNotFoundError: No module named 'ultralytics.nn.Addmodules.DynamicConv'",
+        ),
+        (
+            (1, 3, 4),
+            {},
+            "yolov10n-dynamicconv-1",
+            "ImportError: cannot import name 'C2f_DynamicConv' from 'ultralytics.nn.Addmodules'",
+        ),
+        ((1, 2, 4), {}, "yolov10n-dynamicconv-1", "NameError: name 'DynamicConv' is not defined"),
+        ((1, 2), {}, "yolov10n-dynamicconv-1", "KeyError: 'DynamicConv'"),
+        (
+            (1, 2, 3),
+            {},
+            "yolov10n-dynamicconv-1",
+            "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x16 and 128x4)",
+        ),
+        (
+            edits.ALL,
+            {"repeat": edits.MODULES},
+            "yolov10n-dynamicconv-1",
+            "RuntimeError: Sizes of tensors must match",
+        ),
+    ],
+)
+def test_what_each_omission_does(whole, chosen, names, model, error):
+    outcome = with_edits(whole, BUILD.format(names=[yaml(model)]), chosen, **names)
+    assert outcome.error.startswith(error)
+
+
+def test_the_silent_omission_is_caught_by_a_count(whole):
+    outcome = with_edits(whole, BUILD.format(names=[yaml("yolov10n-c2f-dynamicconv")]), repeat=())
+    assert outcome == edits.Outcome("3792868", "")
+
+
+def test_run_with_imports_that_tree_and_reports_what_failed(whole):
+    assert edits.run_with(whole, "import ultralytics; print(ultralytics.__file__)").output == str(
+        whole / "ultralytics/__init__.py"
+    )
+    assert edits.run_with(whole, "print('x'); raise SystemExit(3)") == edits.Outcome(
+        "x", "exit code 3"
+    )
+    assert (
+        edits.run_with(
+            whole,
+            "import ultralytics; print(ultralytics.utils.ONLINE, 'dynconv' in"
+            " __import__('sys').modules)",
+        ).output
+        == "False False"
+    )
+
+
+def test_other_arguments_are_those_of_the_yolo_command(tmp_path):
+    (tmp_path / "yolov10n-mine.yaml").write_text(Path(yaml("yolov10n-dynamicconv-1")).read_text())
+    train = ("detect", "train", "model=yolov10n-mine.yaml", "data=nowhere.yaml")
+    process = start_python(None, tmp_path, "-m", "dynconv", *train)
+    _, said = process.communicate(timeout=300)
+    # the model was built before the data set was looked for
+    assert process.returncode != 0 and "nowhere.yaml" in said and "KeyError" not in said
+
+
+def test_an_ultralytics_command_that_ends_well_ends_with_0(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "argv", ["yolo", "version"])
+    with caplog.at_level("INFO", "ultralytics"):
+        monkeypatch.setattr(logging.getLogger("ultralytics"), "propagate", True)
+        assert not __main__.main(["version"])
+    assert edits.version(INSTALLED) in caplog.text
