@@ -1,16 +1,14 @@
 """Copies of ultralytics with the four edits: what they build, and what each omission does."""
 
 import importlib.util
-import logging
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from life import start_python
+from life import run_python, start_python
 
-from dynconv import __main__, edits
+from dynconv import edits
 
 INSTALLED = Path(importlib.util.find_spec("ultralytics").origin).parent  # without importing it
 BUILD = """
@@ -145,9 +143,6 @@ def test_other_arguments_are_those_of_the_yolo_command(tmp_path):
     assert process.returncode != 0 and "nowhere.yaml" in said and "KeyError" not in said
 
 
-def test_an_ultralytics_command_that_ends_well_ends_with_0(monkeypatch, caplog):
-    monkeypatch.setattr(sys, "argv", ["yolo", "version"])
-    with caplog.at_level("INFO", "ultralytics"):
-        monkeypatch.setattr(logging.getLogger("ultralytics"), "propagate", True)
-        assert not __main__.main(["version"])
-    assert edits.version(INSTALLED) in caplog.text
+def test_an_ultralytics_command_that_ends_well_ends_with_0(tmp_path):
+    said = run_python(None, tmp_path, "-m", "dynconv", "version", YOLO_VERBOSE="true")
+    assert edits.version(INSTALLED) in said
