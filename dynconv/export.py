@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 
-from . import functional
-from .checks import output_size
+from .functional import by_matmul, use_path
 
 
 @contextlib.contextmanager
-def export_mode():
+def export_mode() -> Iterator[None]:
     """Within this block dynamic convolutions can be exported with dynamic batch and image size.
 
         with dynconv.export_mode():
@@ -30,27 +29,8 @@ def export_mode():
     also after an error. A layer with padding='same' fixes the image size (not the batch), since its
     padding depends on it.
     """
-    before = functional.choose_path
-    functional.choose_path = lambda *_: by_columns
-    try:
-        with warnings.catch_warnings():
-            # The tracer warns at each check of a shape that the check is not part of the graph, as
-            # it should not be.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            yield
-    finally:
-        functional.choose_path = before
-
-
-def by_columns(x, kernels, biases, stride, padding, dilation, groups):
-    """`functional.by_matmul` with the sizes of the layer as constants of the graph; only B, H and W
-    stay variable.
-    """
-    cout, cin_per_group, kh, kw = (int(n) for n in kernels.shape[1:])
-    fan_in = cin_per_group * kh * kw
-    height, width = output_size(x, kernels, stride, padding, dilation)
-    columns = F.unfold(x, (kh, kw), dilation, padding, stride).reshape(-1, fan_in, height * width)
-    y = torch.bmm(kernels.reshape(-1, cout // groups, fan_in), columns).reshape(
-        -1, cout, height, width
-    )
-    return y if biases is None else y + biases.to(y.dtype)[:, :, None, None]
+    with use_path(by_matmul), warnings.catch_warnings():
+        # The tracer warns at each check of a shape that the check is not part of the graph, as it
+        # should not be.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        yield

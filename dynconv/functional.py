@@ -8,7 +8,8 @@ convolution instead of M.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -71,8 +72,27 @@ def dynamic_conv2d(
 
     kernels = mix(alpha, weight)  # (B, Cout, Cin / groups, kh, kw)
     biases = None if bias is None else mix(alpha, bias)  # (B, Cout)
-    path = choose_path(x, kernels, out_size, stride, groups)
+    path = _asked_for or choose_path(x, kernels, out_size, stride, groups)
     return path(x, kernels, biases, stride, padding, dilation, groups)
+
+
+_asked_for: Callable | None = None  # the path of the innermost `use_path` block
+
+
+@contextmanager
+def use_path(path: Callable) -> Iterator[None]:
+    """Within this block all dynamic convolutions are evaluated by `path`: `by_groups`, `by_sample`,
+    `by_matmul`, or `by_single` for a batch of one.
+
+    It holds for the whole process, in all threads, and ends with the block, also after an error;
+    then the choice is again what it was before. All paths compute the same y.
+    """
+    global _asked_for
+    before, _asked_for = _asked_for, path
+    try:
+        yield
+    finally:
+        _asked_for = before
 
 
 def mix(alpha: Tensor, experts: Tensor) -> Tensor:
@@ -91,15 +111,13 @@ def mix(alpha: Tensor, experts: Tensor) -> Tensor:
 
 def choose_path(
     x: Tensor, kernels: Tensor, out_size: tuple[int, int], stride: tuple[int, int], groups: int
-):
+) -> Callable:
     """The evaluation path expected to be fastest; all paths compute the same y."""
     batch, cout, cin_per_group, kh, kw = kernels.shape
     if batch <= 1:
         return by_single  # one kernel: an ordinary convolution
     if x.device.type != "cpu":
-        return (
-            by_groups  # one launch for the whole batch; the rules below were measured on CPUs only
-        )
+        return by_groups  # one launch for the whole batch; the rules below were measured on CPUs
     training = torch.is_grad_enabled() and (x.requires_grad or kernels.requires_grad)
     positions = out_size[0] * out_size[1]
     # torch.compile (2.14) fails on the gradient of the two other paths once the image size varies.
@@ -127,9 +145,8 @@ def by_single(x, kernels, biases, stride, padding, dilation, groups):
 
     def one(mixed):
         if torch.jit.is_tracing():
-            return mixed.squeeze(
-                0
-            )  # the traced graph will refuse a larger batch; with [0] all would get the first kernel
+            # the traced graph will refuse a larger batch; with [0] all would get the first kernel
+            return mixed.squeeze(0)
         # not squeeze here: with it inductor (2.14) fails at B = 1 once the image size varies
         return mixed[0] if len(mixed) else mixed.sum(0)
 
@@ -172,15 +189,14 @@ def by_matmul(x, kernels, biases, stride, padding, dilation, groups):
     """Patches as columns, then one batched matrix product: (B·g, Cout/g, Cin/g·kh·kw) @ (B·g,
     Cin/g·kh·kw, L).
     """
-    batch, cout, cin_per_group, kh, kw = kernels.shape
-    if (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0):
-        columns, height, width = x.flatten(2), *x.shape[2:]
-    else:
-        columns = F.unfold(x, (kh, kw), dilation, padding, stride)
-        height, width = output_size(x, kernels, stride, padding, dilation)
-    rows = kernels.view(batch * groups, cout // groups, cin_per_group * kh * kw)
-    columns = columns.reshape(batch * groups, cin_per_group * kh * kw, height * width)
-    y = torch.bmm(rows, columns).view(batch, cout, height, width)
+    # int: the sizes of the layer are constants of an exported graph; only B, H and W may vary there
+    cout, cin_per_group, kh, kw = (int(n) for n in kernels.shape[1:])
+    height, width = output_size(x, kernels, stride, padding, dilation)
+    pixels = (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0)  # the columns are the image itself
+    columns = x if pixels else F.unfold(x, (kh, kw), dilation, padding, stride)
+    columns = columns.reshape(-1, cin_per_group * kh * kw, height * width)
+    rows = kernels.reshape(-1, cout // groups, cin_per_group * kh * kw)
+    y = torch.bmm(rows, columns).reshape(-1, cout, height, width)
     return y if biases is None else y + biases.to(y.dtype)[:, :, None, None]
 
 
@@ -214,9 +230,8 @@ def _varies(*sizes: int) -> bool:
     # compile depend on it.
     from torch.fx.experimental import symbolic_shapes
 
-    has_static_value = getattr(
-        symbolic_shapes, "has_static_value", None
-    )  # torch 2.4, our oldest, has none
+    # torch 2.4, our oldest, has none
+    has_static_value = getattr(symbolic_shapes, "has_static_value", None)
     return has_static_value is None or not all(has_static_value(size) for size in sizes)
 
 

@@ -4,6 +4,7 @@ expert at a time.
 
 import itertools
 import shutil
+import threading
 
 import pytest
 import torch
@@ -46,9 +47,13 @@ def inputs(batch, experts, kernel_size, groups, bias, cin=4, cout=8, size=(11, 9
 
 
 def gradients(y, leaves, seed):
-    """Gradients of a random projection of y: unlike a plain sum, it tells output positions apart."""
+    """Gradients of a random projection of y: unlike a plain sum, it tells positions apart."""
     torch.manual_seed(seed)
     return torch.autograd.grad((y * torch.randn_like(y)).sum(), leaves, allow_unused=True)
+
+
+def assert_same(got, expected, what, atol=TOLERANCE, rtol=0):
+    torch.testing.assert_close(got, expected, atol=atol, rtol=rtol, msg=lambda m: f"{what}: {m}")
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -61,19 +66,14 @@ def test_equals_the_definition_in_value_and_gradients(kernel_size, groups, bias)
         case = f"{stride=} {padding=} {dilation=} {experts=} {batch=}"
         y = dynamic_conv2d(x, weight, alpha, b, stride, padding, dilation, groups)
         expected = definition(x, weight, alpha, b, stride, padding, dilation, groups)
-        torch.testing.assert_close(
-            y, expected, rtol=0, atol=TOLERANCE, msg=lambda m: f"{case}: {m}"
-        )
+        assert_same(y, expected, case)
         leaves = [t for t in (x, weight, alpha, b) if t is not None]
         for name, got, want in zip(
             "x weight alpha bias".split(), gradients(y, leaves, 1), gradients(expected, leaves, 1)
         ):
-            want = (
-                torch.zeros_like(got) if want is None else want
-            )  # B = 0: the definition never touches alpha
-            torch.testing.assert_close(
-                got, want, rtol=0, atol=TOLERANCE, msg=lambda m: f"{case}, gradient of {name}: {m}"
-            )
+            if want is None:  # B = 0: the definition never touches alpha
+                want = torch.zeros_like(got)
+            assert_same(got, want, f"{case}, gradient of {name}")
 
 
 @pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 3), (4, 3)])
@@ -111,64 +111,71 @@ def test_every_path_gives_the_same(kernel_size, stride, padding, dilation, group
     ] * (batch == 1)
     for path in paths:
         y = path(x, kernels, biases, stride, padding, dilation, groups)
-        torch.testing.assert_close(
-            y, expected, rtol=0, atol=TOLERANCE, msg=lambda m: f"{path.__name__}: {m}"
-        )
+        assert_same(y, expected, path.__name__)
 
 
-@pytest.mark.parametrize(
-    "path, shape, kernel, options",
-    [
-        ("by_single", (1, 16, 20, 20), (32, 16, 3, 3), {}),
-        ("by_single", (0, 16, 20, 20), (32, 16, 3, 3), {}),
-        ("by_matmul", (4, 16, 20, 20), (32, 16, 1, 1), {}),
-        ("by_matmul", (4, 16, 5, 5), (128, 16, 3, 3), {}),
-        ("by_groups", (4, 16, 10, 10), (128, 16, 3, 3), {}),
-        ("by_matmul", (4, 16, 5, 5), (128, 16, 3, 3), {"training": True}),
-        ("by_groups", (4, 16, 20, 20), (32, 16, 3, 3), {}),
-        ("by_groups", (4, 16, 5, 5), (128, 8, 3, 3), {"groups": 2}),
-        ("by_sample", (4, 16, 20, 20), (32, 16, 3, 3), {"channels_last": True}),
-        ("by_sample", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2, "training": True}),
-        ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 1, "training": True}),
-        ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2}),
-    ],
-)
-def test_the_path_is_chosen_by_the_regime(path, shape, kernel, options, monkeypatch):
-    """The comments in choose_path say which regime takes which path; this holds them to it."""
-    taken = []
-    for name in ("by_single", "by_groups", "by_sample", "by_matmul"):
-        original = getattr(functional, name)
-        monkeypatch.setattr(
-            functional,
-            name,
-            lambda *a, _name=name, _path=original: (taken.append(_name), _path(*a))[1],
-        )
+PATHS = ("by_single", "by_groups", "by_sample", "by_matmul")
+REGIMES = {  # (shape of x, of one kernel, options)
+    "one image": ((1, 16, 20, 20), (32, 16, 3, 3), {}),
+    "no image": ((0, 16, 20, 20), (32, 16, 3, 3), {}),
+    "pointwise": ((4, 16, 20, 20), (32, 16, 1, 1), {}),
+    "small map": ((4, 16, 5, 5), (128, 16, 3, 3), {}),
+    "small map, training": ((4, 16, 5, 5), (128, 16, 3, 3), {"training": True}),
+    "not so small a map": ((4, 16, 10, 10), (128, 16, 3, 3), {}),
+    "large map": ((4, 16, 20, 20), (32, 16, 3, 3), {}),
+    "groups": ((4, 16, 5, 5), (128, 8, 3, 3), {"groups": 2}),
+    "channels last": ((4, 16, 20, 20), (32, 16, 3, 3), {"channels_last": True}),
+    "strided, training": ((2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2, "training": True}),
+    "large map, training": ((2, 64, 80, 80), (64, 64, 3, 3), {"training": True}),
+    "strided": ((2, 64, 80, 80), (64, 64, 3, 3), {"stride": 2}),
+}
+
+
+def check_regime(regime):
+    shape, kernel, options = REGIMES[regime]
     x, weight, alpha = torch.randn(shape), torch.randn(2, *kernel), torch.rand(shape[0], 2)
     if options.get("channels_last"):
         x = x.to(memory_format=torch.channels_last)
     weight.requires_grad_(options.get("training", False))
-    y = dynamic_conv2d(
-        x,
-        weight,
-        alpha,
-        None,
-        options.get("stride", 1),
-        kernel[2] // 2,
-        1,
-        options.get("groups", 1),
-    )
-    assert taken == [path]
-    expected = definition(
-        x,
-        weight,
-        alpha,
-        None,
-        options.get("stride", 1),
-        kernel[2] // 2,
-        1,
-        options.get("groups", 1),
-    )
-    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
+    geometry = (None, options.get("stride", 1), kernel[2] // 2, 1, options.get("groups", 1))
+    y, expected = (f(x, weight, alpha, *geometry) for f in (dynamic_conv2d, definition))
+    assert_same(y, expected, regime, atol=1e-4, rtol=1e-4)
+
+
+def test_all_regimes_give_the_same_and_every_path_is_somewhere_the_choice(monkeypatch):
+    """Which path is fastest where, `make bench` measures."""
+    taken = set()
+
+    def noted(name, path):
+        def run(*arguments):
+            taken.add(name)
+            return path(*arguments)
+
+        return run
+
+    for name in PATHS:
+        monkeypatch.setattr(functional, name, noted(name, getattr(functional, name)))
+    for regime in REGIMES:
+        check_regime(regime)
+    assert taken == set(PATHS)
+
+
+def test_use_path_holds_in_all_threads_and_ends_with_its_block():
+    x, weight, alpha = torch.randn(3, 4, 8, 8), torch.randn(2, 6, 4, 3, 3), torch.rand(3, 2)
+    seen = []
+
+    def look():
+        seen.append(dynamic_conv2d(x, weight, alpha))
+
+    with functional.use_path(lambda *_: "outer"):
+        with pytest.raises(KeyError), functional.use_path(lambda *_: "inner"):
+            look()
+            raise KeyError
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    look()
+    assert seen[:2] == ["inner", "outer"] and isinstance(seen[2], torch.Tensor)
 
 
 def test_gradients_by_finite_differences_to_second_order():
