@@ -1,4 +1,4 @@
-"""The recorded experiment: the file in the book is what the module would write."""
+"""The recorded experiment: the record in the package is what the module would write."""
 
 import json
 
@@ -7,7 +7,7 @@ from conftest import ROOT
 
 from dynconv.lab import experiment, presets
 
-RECORDED = json.loads((ROOT / "dynconv/lab/experiment.json").read_text(encoding="utf-8"))
+RECORDED = experiment.recorded()
 
 
 def test_the_record_is_complete():
@@ -30,6 +30,19 @@ def test_the_record_has_the_settings_of_the_module(objects):
             assert one["data"]["images"] == scenes
             assert len(one["curves"]["mAP50-95"]) == settings["epochs"]
             assert one["versions"] == RECORDED[0]["versions"]  # all on one machine
+
+
+def test_the_command_writes_the_record_of_the_source_and_nothing_installed(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(experiment, "run", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(experiment.offline, "stay_offline", lambda: None)
+    experiment.main([])
+    assert calls.pop()[1] == ROOT / "dynconv/lab/experiment.json"
+    installed = tmp_path / "site-packages/dynconv/lab/experiment.py"
+    monkeypatch.setattr(experiment, "__file__", str(installed))
+    experiment.main(["--folder", str(tmp_path)])
+    folder, file, _ = calls.pop()
+    assert (folder, str(file)) == (tmp_path, "experiment.json")
 
 
 def test_the_module_writes_such_a_file(tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def detector(tmp_path_factory):
     for scores, sides in zip(head.cv3, head.cv2):
         scores[-1].bias.data += 4  # fresh weights are too modest to report anything,
         sides[-1].bias.data.view(4, -1)[:, 2:] -= 5  # and their boxes are larger than the image
-    judge = scoring._judge(model.model)
+    judge = scoring.validator(model.model)
     with torch.no_grad():
         found = judge.postprocess(model.model(tensor(images)))
     for i, one in enumerate(found):

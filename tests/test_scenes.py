@@ -6,13 +6,16 @@ import errno
 import hashlib
 import os
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
 import yaml
+from life import start_python
 from PIL import Image
 
-from dynconv.lab import scenes
+from dynconv.lab import drawing, scenes
 
 
 def test_a_seed_names_the_same_images_everywhere():
@@ -175,7 +178,7 @@ def test_shapes_are_what_they_are_called():
 def test_no_digit_of_val_is_one_of_train():
     from sklearn.datasets import load_digits
 
-    rows, parts = load_digits(), scenes._digits()
+    rows, parts = load_digits(), drawing.digits()
     source = {
         split: np.concatenate([parts[split, kind] for kind in range(10)]) for split in scenes.SPLITS
     }
@@ -304,6 +307,45 @@ def test_an_interruption_leaves_nothing_half_done(tmp_path, monkeypatch, error, 
     )
     monkeypatch.undo()
     assert len(scenes.make(tmp_path, **SMALL).images("val")) == 8
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks and signals of POSIX")
+def test_of_two_processes_one_makes_the_set_and_the_other_finds_it(tmp_path):
+    """Three, of which the first is killed while it draws."""
+    marker = tmp_path / "drawing"
+    code = (
+        "import pathlib, sys, time\n"
+        "from dynconv.lab import scenes\n"
+        "drawn, draw = [], scenes.draw\n"
+        "def watch(*arguments):\n"
+        "    drawn.append(arguments)\n"
+        "    if len(drawn) == 3 and sys.argv[1:]:\n"
+        "        pathlib.Path(sys.argv[1]).touch()\n"
+        "        time.sleep(300)\n"
+        "    return draw(*arguments)\n"
+        "scenes.draw = watch\n"
+        f"scenes.make('data', **{SMALL})\n"
+        "print(len(drawn))"
+    )
+    first = start_python(None, tmp_path, "-c", code, str(marker))
+    others = []
+    try:
+        while not marker.exists():
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.05)
+        others = [start_python(code, tmp_path) for _ in range(2)]
+        waits = {process.stdout.readline() for process in others}
+        assert waits == {"shapes-64px-8+8-seed0: another process is writing it, waiting\n"}
+        assert not any((tmp_path / "data").glob("shapes*")), "there is nothing yet"
+        first.send_signal(signal.SIGKILL)
+        out, err = zip(*(process.communicate(timeout=60) for process in others))
+    finally:
+        for process in (first, *others):
+            process.kill()
+            process.communicate()
+    assert sorted(out) == ["0\n", "16\n"], err
+    made = scenes.make(tmp_path / "data", **SMALL)
+    assert len(made.images("train")) == 8 and not list((tmp_path / "data").glob(".*.lock"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

@@ -3,10 +3,12 @@ worker.
 """
 
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -85,15 +87,9 @@ def broken(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The jobs that are handed to `train` in this process."""
+    """The jobs that are begun in this process."""
     jobs = []
-    monkeypatch.setattr(
-        sweep_module,
-        "train",
-        lambda model, *rest, seed, **more: (
-            jobs.append((model, seed)) or training.train(model, *rest, seed=seed, **more)
-        ),
-    )
+    monkeypatch.setattr(sweep_module, "run", lambda job, **_: jobs.append(job) or training.run(job))
     return jobs
 
 
@@ -143,7 +139,15 @@ def test_on_a_cluster_the_results_are_the_same_and_a_job_that_fails_stops_no_oth
     )
 
 
-def test_the_job_of_a_killed_worker_is_continued_by_another(data, cluster, tmp_path):
+def test_the_job_of_a_killed_worker_is_continued_by_another(cluster, tmp_path, monkeypatch):
+    """And no worker looks at the data again: it would find that an image was spoilt meanwhile."""
+    data = scenes.make(tmp_path / "data", train=8, val=4, size=64, progress=False)
+
+    def connected():  # the sweep asks this after the jobs are planned
+        data.images("train")[0].write_text("no picture")
+        return True
+
+    monkeypatch.setattr(cluster, "is_initialized", connected)
     (model,), settings = MODELS[:1], TINY | dict(epochs=3)
     place = training.plan(model, data, settings, folder=tmp_path).folder
     killed = {}
@@ -171,33 +175,45 @@ def test_the_job_of_a_killed_worker_is_continued_by_another(data, cluster, tmp_p
     assert 2 <= killed["rows"].count("\n") < 4, "it was killed before it was done"
 
 
-def test_a_sweep_that_was_stopped_runs_only_what_is_missing(data, trained, tmp_path, monkeypatch):
-    def stop(model, *rest, seed, **more):
-        if (model, seed) == (MODELS[1], 0):
-            raise KeyboardInterrupt
-        return training.train(model, *rest, seed=seed, **more)
+def test_a_sweep_that_was_stopped_runs_only_what_is_missing(data, serial, tmp_path, monkeypatch):
+    folder = shutil.copytree(Path(serial[0].folder).parent, tmp_path / "runs")
+    missing = folder / Path(serial[1].folder).name
+    shutil.rmtree(missing)
+    first = folder / Path(serial[0].folder).name / "run.json"
+    before = first.stat().st_mtime_ns
+    arguments = dict(seeds=[0], folder=folder, threads=1)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sweep_module, "train", stop)
-        sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path)
-    first = training.plan(MODELS[0], data, TINY, folder=tmp_path).folder / "run.json"
-    before = first.stat().st_mtime_ns
-    runs = sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path)
+        patch.setattr("ultralytics.YOLO.train", stop)
+        sweep(MODELS, data, TINY, **arguments)
+    runs = sweep(MODELS, data, TINY, **arguments)
     assert [run.model for run in runs] == MODELS and first.stat().st_mtime_ns == before
-    monkeypatch.setattr(training, "_callbacks", lambda *_: pytest.fail("trained again"))
-    assert sweep(MODELS, data, TINY, seeds=[0], folder=tmp_path, ray=True) == runs, (
+    assert runs[1].weights.is_relative_to(missing)
+    monkeypatch.setattr("ultralytics.YOLO.train", lambda *_, **__: pytest.fail("trained again"))
+    assert sweep(MODELS, data, TINY, **arguments | {"ray": True}) == runs, (
         "and starts no cluster for what is done"
     )
 
 
-def test_seeds_are_outermost_and_all_jobs_are_tried(data, broken, tmp_path, monkeypatch):
+def test_seeds_are_outermost_and_all_jobs_are_tried_with_data_looked_at_once(
+    data, tmp_path, monkeypatch
+):
+    from ultralytics import YOLO
+    from ultralytics.data import dataset, utils  # dataset: has a name of its own for the function
+
+    looks, look = [], utils.verify_image_label
+    assert dataset.verify_image_label is look
+    monkeypatch.setattr(utils, "verify_image_label", lambda one: looks.append(one[0]) or look(one))
     tried = []
 
-    def fail(model, *rest, seed, **more):
-        tried.append((model, seed))
-        raise training.DivergedError(f"{model} diverged")
+    def fail(network: YOLO, *, seed, **_):
+        tried.append((Path(network.ckpt_path or network.cfg).stem, seed))
+        raise training.DivergedError(f"{tried[-1][0]} diverged")
 
-    monkeypatch.setattr(sweep_module, "train", fail)
+    monkeypatch.setattr("ultralytics.YOLO.train", fail)
     with pytest.raises(SweepError, match="4 of 4 jobs failed") as caught:
         sweep(iter(MODELS), data, TINY, seeds=iter((5, 2)), folder=tmp_path)
     assert (
@@ -205,6 +221,7 @@ def test_seeds_are_outermost_and_all_jobs_are_tried(data, broken, tmp_path, monk
         == [(MODELS[0], 5), (MODELS[1], 5), (MODELS[0], 2), (MODELS[1], 2)]
         == list(caught.value.failed)
     )
+    assert len(looks) == len(set(looks)) == 8 + 4
     assert "yolov10n-dynamicconv-1, seed 2: DivergedError: yolov10n-dynamicconv-1 diverged" in str(
         caught.value
     )

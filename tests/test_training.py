@@ -1,18 +1,23 @@
-"""Short training runs: what they leave, what continues them, and what stops them with a clear word."""
+"""Short training runs: what they leave, what continues them, what stops them with a clear word."""
 
+import contextlib
 import csv
 import errno
+import io
 import logging
 import os
 import shutil
 import signal
+import sys
+import time
+import types
 from importlib.metadata import version
 
 import pytest
 import torch
 from life import start_python
 
-from dynconv.lab import scenes, training
+from dynconv.lab import repair, scenes, training
 
 MODEL = "yolov10n-dynamicconv-1"
 TINY = training.preset("cpu").settings | dict(epochs=2, imgsz=64, batch=4, nbs=4)
@@ -27,34 +32,53 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
     """A finished run of two epochs, and the lines it printed."""
-    lines = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("builtins.print", lambda text, flush: lines.append(text))
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         run = training.train(MODEL, data, TINY, folder=tmp_path_factory.mktemp("finished"))
-    return run, lines
+    return run, printed.getvalue().splitlines()
 
 
 @pytest.fixture(scope="module")
-def killed(data, tmp_path_factory):
-    """The folder of the same run, killed in the middle of its second epoch."""
-    folder = tmp_path_factory.mktemp("killed")
+def in_the_middle(data, tmp_path_factory):
+    """A process that is in the middle of the second epoch of the same run, for ever; the folder in
+    which it keeps its runs; and a copy of that, as it would be if the process was killed there.
+    """
+    folder = tmp_path_factory.mktemp("first")
+    marker = folder / "second epoch"
     code = (
-        "import os; from ultralytics.utils import callbacks; from dynconv import training\n"
-        "def kill(trainer): trainer.epoch == 1 and os.kill(os.getpid(), 9)\n"
-        "callbacks.default_callbacks['on_train_batch_end'].append(kill)\n"
-        f"training.train({MODEL!r}, {str(data.yaml)!r}, {TINY}, folder={str(folder)!r})"
+        "import pathlib, time; from ultralytics.utils import callbacks\n"
+        "from dynconv.lab import training\n"
+        "def stay(trainer):\n"
+        "    if trainer.epoch == 1: pathlib.Path('second epoch').touch(); time.sleep(600)\n"
+        "callbacks.default_callbacks['on_train_batch_end'].append(stay)\n"
+        f"training.train({MODEL!r}, {str(data.yaml)!r}, {TINY}, folder='runs')"
     )
     process = start_python(code, folder)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == -signal.SIGKILL, out + err
-    return folder
+    try:
+        while not marker.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        copy = shutil.copytree(folder / "runs", tmp_path_factory.mktemp("killed") / "runs")
+        yield process, folder / "runs", copy
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
-def stopped(killed, tmp_path):
-    """A copy of it, and what continues it."""
-    shutil.copytree(killed, tmp_path / "runs")
-    return tmp_path / "runs"
+def stopped(in_the_middle, tmp_path):
+    """A folder of runs with this one in it, killed in the middle of its second epoch."""
+    return shutil.copytree(in_the_middle[2], tmp_path / "runs")
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The images whose labels were looked at before a run."""
+    from ultralytics.data import dataset, utils  # dataset: has a name of its own for the function
+
+    seen, look = [], utils.verify_image_label
+    assert dataset.verify_image_label is look
+    monkeypatch.setattr(utils, "verify_image_label", lambda one: seen.append(one[0]) or look(one))
+    return seen
 
 
 @pytest.fixture
@@ -135,6 +159,21 @@ def test_a_finished_run_is_not_repeated(finished, data, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_run_is_planned_and_its_data_looked_at_once(finished, data, tmp_path, looks, on):
+    def stop(trainer):
+        raise KeyboardInterrupt
+
+    on("on_pretrain_routine_start", stop)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+    assert len(looks) == len(set(looks)) == 8 + 4
+    job = training.plan(MODEL, data, TINY, folder=finished[0].weights.parents[2])
+    assert len(looks) == 2 * (8 + 4) and training.run(job, quiet=True) == finished[0]
+    with pytest.raises(KeyboardInterrupt):
+        training.run(training.plan(MODEL, job.dataset, TINY, folder=tmp_path), quiet=True)
+    assert len(looks) == 2 * (8 + 4), "what was looked at is not looked at again"
+
+
 def test_whatever_changes_a_run_gives_it_a_folder_of_its_own(data, tmp_path):
     folders = [training.plan(MODEL, data, TINY).folder]
     folders += [
@@ -183,11 +222,69 @@ def test_weights_given_as_the_model_are_what_the_training_starts_from(finished, 
     )
 
 
+# --- two at a time, and what else is in the process ---
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks and signals of POSIX")
+def test_who_wants_a_run_that_another_process_is_at_waits_and_takes_over(in_the_middle, data):
+    """Three processes; the first is killed. Then one continues its run, and the other finds that
+    done. None of them has imported Ray or changed the reader's settings.
+    """
+    first, folder, _ = in_the_middle
+    code = (
+        "import json, sys; from dynconv.lab import training\n"
+        f"training.train({MODEL!r}, {str(data.yaml)!r}, {TINY}, folder='runs')\n"
+        "from ultralytics.utils import SETTINGS\n"
+        "file = json.loads(SETTINGS.file.read_text())\n"
+        "print('ray' in sys.modules, SETTINGS['raytune'], file['raytune'])"
+    )
+    others = [start_python(code, folder.parent) for _ in range(2)]
+    try:
+        title = f"{MODEL}, seed 0"
+        waits = {process.stdout.readline() for process in others}
+        assert waits == {f"{title}: another process is at this run, waiting for it\n"}
+        first.send_signal(signal.SIGKILL)
+        out, err = zip(*(process.communicate(timeout=120) for process in others))
+    finally:
+        for process in others:
+            process.kill()
+            process.communicate()
+    (place,) = folder.iterdir()  # and no lock
+    run = training.load_run(place)
+    took_over, found = sorted((text.splitlines() for text in out), key=len, reverse=True)
+    assert took_over[0] == f"{title}: continued after epoch 1", err
+    assert took_over[1].startswith(f"{title}: epoch 2/2, loss ") and len(took_over) == 3
+    assert found[:-1] == [f"{title}: was done before, mAP50 {run.mAP50:.3f}"]
+    assert took_over[-1] == found[-1] == "False True True" and run.curves["epoch"] == [1, 2]
+
+
+@pytest.mark.parametrize("reader_has_it", [False, True])
+def test_only_who_uses_ray_tune_gets_its_reports(data, tmp_path, monkeypatch, reader_has_it):
+    from ultralytics.utils import SETTINGS
+
+    seen = []
+
+    def look(*_, **__):
+        seen.append(SETTINGS["raytune"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ultralytics.YOLO.train", look)
+    monkeypatch.delitem(sys.modules, "ray.tune", raising=False)
+    if reader_has_it:
+        monkeypatch.setitem(sys.modules, "ray.tune", types.ModuleType("ray.tune"))
+    for setting in (True, False):
+        monkeypatch.setattr(SETTINGS, "_save", lambda: None)
+        monkeypatch.setitem(SETTINGS, "raytune", setting)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+        assert SETTINGS["raytune"] is setting and seen.pop() is (setting and reader_has_it)
+
+
 # --- stopped, and continued -----------------------------------------------------------------------
 
 
 def test_a_killed_run_continues_and_has_each_epoch_once(stopped, data, capsys):
-    (place,) = stopped.iterdir()
+    place = training.plan(MODEL, data, TINY, folder=stopped).folder
     (row,) = rows(place)
     text = (place / "results.csv").read_text()
     # As if the first epoch had taken long, and as if the kill had come while the next row was
@@ -259,7 +356,7 @@ def cut(file):
 def test_only_a_whole_checkpoint_is_continued(stopped, data, damage, found):
     plan = training.plan(MODEL, data, TINY, folder=stopped)
     damage(plan.folder)
-    assert training._mend(plan.folder, plan.dataset) == found
+    assert repair.mend(plan.folder, plan.dataset.yaml) == found
     if found == (1, 2):
         checkpoint = torch.load(plan.folder / "weights/last.pt", weights_only=False)
         assert (
@@ -288,7 +385,7 @@ def test_a_run_stopped_after_its_last_epoch_is_not_trained_again(
     checkpoint = torch.load(last, weights_only=False)
     checkpoint["train_args"]["epochs"] = 1
     torch.save(checkpoint, last)
-    assert training._mend(plan.folder, plan.dataset) == (1, 1)
+    assert repair.mend(plan.folder, plan.dataset.yaml) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +453,7 @@ def test_a_loss_that_is_no_number_stops_with_remedies(stopped, data, on):
     ):
         training.train(MODEL, data, TINY, folder=stopped, quiet=True)
     plan = training.plan(MODEL, data, TINY, folder=stopped)
-    assert not plan.is_done and training._mend(plan.folder, plan.dataset) == (1, 2), (
+    assert not plan.is_done and repair.mend(plan.folder, plan.dataset.yaml) == (1, 2), (
         "the epochs before stay"
     )
 
@@ -388,9 +485,9 @@ def test_a_full_disk_says_what_to_do_and_the_next_call_continues(
     last.unlink()
     last.touch()  # what a full disk leaves
     assert training.train(MODEL, data, TINY, folder=stopped, quiet=True).curves["epoch"] == [1, 2]
-    with pytest.raises(OSError, match="the disk is full"), training._explain_full_disk(last):
+    with pytest.raises(OSError, match="the disk is full"), repair.explain_full_disk(last):
         torch.save(torch.zeros(10), "/dev/full")  # torch's writer raises another error
-    with pytest.raises(PermissionError), training._explain_full_disk(last):
+    with pytest.raises(PermissionError), repair.explain_full_disk(last):
         raise PermissionError(errno.EACCES, "no")
 
 

@@ -10,6 +10,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -42,6 +43,46 @@ class Dataset:
         }
 
 
+# What a training takes as its data.
+Data = Scenes | Dataset | str | os.PathLike
+
+
+def check_dataset(data: Data) -> Dataset:
+    """Look at every label of a data set.
+
+    Args:
+        data: `Scenes`, the path of an ultralytics data YAML, or the name of one that ultralytics
+            brings, such as 'coco8' or 'coco128', which is downloaded if need be. A `Dataset` was
+            looked at before and comes back as it is.
+
+    Raises:
+        DataError: the YAML or a folder is missing or has no images; the number of classes does not
+            match the names; a label names a class that is not there or lies outside its image.
+            ultralytics itself would leave such an image out of the training with a warning.
+        ConnectionError: the data must be downloaded, and there is no network or
+            `offline.stay_offline` forbids it.
+    """
+    if isinstance(data, Dataset):
+        return data
+    source = data.yaml if isinstance(data, Scenes) else data
+    facts = _read_yaml(source)
+    classes = tuple(str(name) for name in facts["names"].values())
+    digest = hashlib.sha256(repr(classes).encode())
+    images = {}
+    for split in SPLITS:
+        files = _find_images(source, split, facts.get(split))
+        labels = _check_labels(source, split, files, len(classes))
+        for file, label in zip(files, labels):
+            digest.update(f"{split}/{file.name} {file.stat().st_size} ".encode())
+            digest.update(label.read_bytes() if label.exists() else b"-")
+        images[split] = tuple(files)
+    name = data.folder.name if isinstance(data, Scenes) else Path(source).stem
+    place = Path(facts["yaml_file"]).resolve()
+    return Dataset(name, place, classes, images, digest.hexdigest()[:16])
+
+
+# --- the three looks ------------------------------------------------------------------------------
+
 # What ultralytics' check raises if a data YAML is not there, is none, or does not hold what it
 # should, in its several versions.
 _UNREADABLE = (
@@ -56,104 +97,93 @@ _UNREADABLE = (
 )
 
 
-def check_dataset(data: Scenes | str | os.PathLike) -> Dataset:
-    """Look at every label of a data set.
-
-    Args:
-        data: `Scenes`, the path of an ultralytics data YAML, or the name of one that ultralytics
-            brings, such as 'coco8' or 'coco128', which is downloaded if need be.
-
-    Raises:
-        DataError: the YAML or a folder is missing or has no images; the number of classes does not
-            match the names; a label names a class that is not there or lies outside its image.
-            ultralytics itself would leave such an image out of the training with a warning.
-        ConnectionError: the data must be downloaded, and there is no network or
-            `offline.stay_offline` forbids it.
-    """
-    from ultralytics.data.utils import (
-        IMG_FORMATS,
-        check_det_dataset,
-        img2label_paths,
-        verify_image_label,
-    )
+def _read_yaml(source: str | os.PathLike) -> dict:
+    """What a data YAML says, read by ultralytics, which downloads the data if they are missing."""
+    from ultralytics.data.utils import check_det_dataset
 
     offline.guard_downloads()
-    source = data.yaml if isinstance(data, Scenes) else data
     try:
         with contextlib.redirect_stdout(None):
-            facts = check_det_dataset(str(source))
+            return check_det_dataset(str(source))
     except ConnectionError as error:
         raise ConnectionError(
             f"the data set {source} is not on this machine and could not be downloaded: {error}"
         ) from error
     except _UNREADABLE as error:
-        raise DataError(
-            f"{source}: {error.args[0] if isinstance(error, KeyError) else error}"
-        ) from error
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        raise DataError(f"{source}: {reason}") from error
 
-    classes = tuple(str(name) for name in facts["names"].values())
-    digest = hashlib.sha256(repr(classes).encode())
-    images = {}
-    for split in SPLITS:
-        if not facts.get(split):
+
+def _find_images(source: str | os.PathLike, split: str, places) -> list[Path]:
+    """The images of a split, in order. `places`: a folder or a list in a file, or several."""
+    from ultralytics.data.utils import IMG_FORMATS
+
+    if not places:
+        raise DataError(f"{source}: '{split}:' is empty; expected the folder of the {split} images")
+    places = [Path(place) for place in (places if isinstance(places, list) else [places])]
+    files = []
+    for place in places:
+        if not place.exists():
             raise DataError(
-                f"{source}: '{split}:' is empty; expected the folder of the {split} images"
+                f"{source}: the {split} images should be in {place}, which does not exist"
             )
-        folders = facts[split] if isinstance(facts[split], list) else [facts[split]]
-        files = []
-        for folder in map(Path, folders):
-            if not folder.exists():
-                raise DataError(
-                    f"{source}: the {split} images should be in {folder}, which does not exist"
-                )
-            # a list of images, one per line; ultralytics looks beside the list only for those that
-            # begin with ./
-            if folder.is_file():
-                lines = folder.read_text(encoding="utf-8-sig").strip().splitlines()
-                files += [
-                    folder.parent / line if line.startswith("./") else Path(line) for line in lines
-                ]
-            else:
-                files += [
-                    file for file in folder.rglob("*") if file.suffix[1:].lower() in IMG_FORMATS
-                ]
-        files = sorted(files)
-        if not files:
-            raise DataError(
-                f"{source}: there is no image in {', '.join(map(str, folders))}, where the {split}"
-                " images should be"
-            )
-        labels = [Path(path) for path in img2label_paths([str(file) for file in files])]
-        with ThreadPoolExecutor(8) as pool:
-            jobs = [
-                (str(file), str(label), "", False, len(classes), 0, 0, False)
-                for file, label in zip(files, labels)
+        if place.is_file():  # one image per line; those that begin with ./ lie beside the list
+            lines = place.read_text(encoding="utf-8-sig").strip().splitlines()
+            files += [
+                place.parent / line if line.startswith("./") else Path(line) for line in lines
             ]
-            found = list(pool.map(verify_image_label, jobs))
-        wrong = [
-            result[-1].partition("image/label: ")[2] + f" ({file.name})"
-            for result, file in zip(found, files)
-            if result[0] is None
-        ]
-        if wrong:
-            shown = "; ".join(wrong[:3]) + (
-                f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-            )
-            raise DataError(
-                f"{source}: {len(wrong)} of {len(files)} {split} images cannot be used: {shown}"
-            )
-        if not any(label.exists() for label in labels):
-            raise DataError(
-                f"{source}: none of the {len(files)} {split} images has a label; the first should"
-                f" have {labels[0]}"
-            )
-        for file, label in zip(files, labels):
-            digest.update(
-                f"{split}/{file.name} {file.stat().st_size} ".encode()
-                + (label.read_bytes() if label.exists() else b"-")
-            )
-        images[split] = tuple(files)
-    name = data.folder.name if isinstance(data, Scenes) else Path(source).stem
-    return Dataset(
-        name, Path(facts["yaml_file"]).resolve(), classes, images, digest.hexdigest()[:16]
-    )
+        else:
+            files += [file for file in place.rglob("*") if file.suffix[1:].lower() in IMG_FORMATS]
+    if not files:
+        raise DataError(
+            f"{source}: there is no image in {', '.join(map(str, places))}, where the {split}"
+            " images should be"
+        )
+    return sorted(files)
+
+
+class _Question(NamedTuple):
+    """What ultralytics' `verify_image_label` takes, in its order."""
+
+    image: str
+    label: str
+    prefix: str  # of its messages
+    has_keypoints: bool
+    classes: int
+    keypoints: int  # of each object
+    dimensions: int  # of each keypoint
+    single_class: bool  # count all objects as one class
+
+
+def _check_labels(
+    source: str | os.PathLike, split: str, files: list[Path], classes: int
+) -> list[Path]:
+    """The label file of each image, all of which can be trained with."""
+    from ultralytics.data.utils import img2label_paths, verify_image_label
+
+    labels = [Path(path) for path in img2label_paths([str(file) for file in files])]
+    boxes_only = dict(prefix="", has_keypoints=False, keypoints=0, dimensions=0, single_class=False)
+    questions = [
+        _Question(image=str(file), label=str(label), classes=classes, **boxes_only)
+        for file, label in zip(files, labels)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(verify_image_label, questions))
+    # An image that cannot be used comes back without its name, and last with what is wrong.
+    wrong = [
+        f"{answer[-1].partition('image/label: ')[2]} ({file.name})"
+        for answer, file in zip(answers, files)
+        if answer[0] is None
+    ]
+    if wrong:
+        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise DataError(
+            f"{source}: {len(wrong)} of {len(files)} {split} images cannot be used:"
+            f" {'; '.join(wrong[:3])}{more}"
+        )
+    if not any(label.exists() for label in labels):
+        raise DataError(
+            f"{source}: none of the {len(files)} {split} images has a label; the first should have"
+            f" {labels[0]}"
+        )
+    return labels

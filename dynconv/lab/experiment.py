@@ -2,18 +2,19 @@
 dynconv.lab.experiment` repeats it.
 
 It takes an hour or two on one core. What was finished is kept in `runs/`, so it can be stopped and
-started again. The results go into one JSON file, `dynconv/lab/experiment.json` in the book's
-repository.
+started again. The results go into one JSON file, which comes with the package: `recorded()`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from importlib.resources import files
 from pathlib import Path
 
 from .. import offline
 from . import training
+from .dataset import check_dataset
 from .scenes import make
 from .sweep import sweep
 
@@ -32,30 +33,48 @@ PARTS = {
     "shapes": ({"train": 300, "val": 400}, {"epochs": 8}),
     "digits": ({"train": 400, "val": 400}, {"epochs": 10}),
 }
+RECORD = "experiment.json"  # beside this module
+
+
+def recorded() -> list[dict]:
+    """What the experiment gave when it was run for this book: for each run a dict of what a
+    `training.Run` holds (without its folder), and 'score', that of its last weights on images
+    without a frame.
+    """
+    return json.loads((files(__package__) / RECORD).read_text(encoding="utf-8"))
 
 
 def run(folder: Path, file: Path, ray: bool | str | None = None) -> None:
-    """Train what is missing in `folder`, seed after seed, and write all results, with the score of
-    the last weights on images without a frame, to `file`.
+    """Train what is missing in `folder`, seed after seed, and write all results, as `recorded` has
+    them, to `file`.
     """
     preset = training.preset("cpu")
     finished = []
     for objects, (scenes, settings) in PARTS.items():
-        data = make(folder / "datasets", **preset.scenes | scenes | {"objects": objects})
-        for one in sweep(
-            MODELS, data, preset.settings | settings, seeds=SEEDS, folder=folder, ray=ray
-        ):
+        scenes = preset.scenes | scenes | {"objects": objects}
+        settings = preset.settings | settings
+        data = check_dataset(make(folder / "datasets", **scenes))
+        for one in sweep(MODELS, data, settings, seeds=SEEDS, folder=folder, ray=ray):
+            values = {name: value for name, value in vars(one).items() if name != "folder"}
             score = training.validate(one, data, one.settings["imgsz"])
-            finished.append(
-                {name: value for name, value in vars(one).items() if name != "folder"}
-                | {"score": score}
-            )
+            finished.append(values | {"score": score})
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def target() -> Path:
+    """Where the command writes unless told: the record of this package if it is the source that is
+    worked on, else a file in the current folder. (What pip has installed is not to be changed.)
+    """
+    here = Path(__file__)
+    in_source = (here.parents[2] / "pyproject.toml").exists()
+    return here.with_name(RECORD) if in_source else Path(RECORD)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m dynconv.lab.experiment", description=__doc__.partition("\n\n")[0]
+    )
     parser.add_argument(
         "--folder",
         type=Path,
@@ -63,10 +82,7 @@ if __name__ == "__main__":
         help="where the runs are kept (default: %(default)s)",
     )
     parser.add_argument(
-        "--file",
-        type=Path,
-        default=Path("dynconv/lab/experiment.json"),
-        help="where the results go (default: %(default)s)",
+        "--file", type=Path, default=target(), help="where the results go (default: %(default)s)"
     )
     parser.add_argument(
         "--ray",
@@ -76,6 +92,10 @@ if __name__ == "__main__":
             " for a Ray cluster"
         ),
     )
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     offline.stay_offline()
-    run(arguments.folder, arguments.file, arguments.ray)
+    run(options.folder, options.file, options.ray)
+
+
+if __name__ == "__main__":
+    main()

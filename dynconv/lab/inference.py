@@ -1,9 +1,10 @@
-"""Running images through a network that somebody else owns: find it, feed it, leave it as it was."""
+"""Running images through somebody else's network: find it, feed it, leave it as it was."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,8 @@ class Pictures:
             )
         self.images, self.batch, self.like = images, batch, next(network.parameters())
         if isinstance(images, Tensor):
-            if (
-                images.ndim != 4
-                or not images.is_floating_point()
-                or images.min() < 0
-                or images.max() > 1
-            ):
+            rank_and_type = images.ndim == 4 and images.is_floating_point()
+            if not rank_and_type or images.min() < 0 or images.max() > 1:
                 raise ValueError(
                     "images must be a float tensor (B, 3, H, W) from 0 to 1, got"
                     f" {tuple(images.shape)} of {images.dtype} from {images.min():g} to"
@@ -80,7 +77,7 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batches(self, what: str, progress: bool):
+    def batches(self, what: str, progress: bool) -> Iterator[tuple[int, Tensor]]:
         """Pairs of the number of the first image and a tensor (up to `batch`, 3, H, W)."""
         starts = range(0, len(self), self.batch)
         for start in tqdm(
@@ -104,7 +101,7 @@ class Pictures:
 
 
 @contextlib.contextmanager
-def evaluating(network: nn.Module):
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Eval mode; afterwards each module is in the mode in which it was."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
@@ -116,6 +113,7 @@ def evaluating(network: nn.Module):
 
 
 def as_conditions(conditions, count: int) -> np.ndarray:
+    """The name of the condition of each image; a ValueError if there is not one for each."""
     conditions = np.asarray(conditions)
     if conditions.shape != (count,):
         raise ValueError(

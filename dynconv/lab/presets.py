@@ -1,4 +1,4 @@
-"""Settings for a training run that belong together, by name or by the device, each with its reason."""
+"""Settings for a training run that belong together, by name or by the device, with reasons."""
 
 from __future__ import annotations
 

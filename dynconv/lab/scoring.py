@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from .inference import Pictures, as_conditions, as_network, evaluating
 
@@ -49,7 +50,7 @@ def score(
         raise ValueError(
             f"labels must have one entry per image ({len(pictures)}), got {len(labels)}"
         )
-    judge, results = _judge(network), []
+    judge, results = validator(network), []
     with evaluating(network):
         for start, x in pictures.batches("scoring", progress):
             for found, target in zip(judge.postprocess(network(x)), labels[start : start + len(x)]):
@@ -62,8 +63,10 @@ def score(
     return {name: _mAP50(part) for name, part in (rows | {ALL: results}).items()}
 
 
-def _judge(network: nn.Module):
-    """ultralytics' validator, for its non-maximum suppression and its matching at IoU 0.5."""
+def validator(network: nn.Module):
+    """ultralytics' own, for its non-maximum suppression (`postprocess`) and its matching at IoU
+    0.5.
+    """
     from ultralytics.models.yolo.detect import DetectionValidator
 
     judge = DetectionValidator(
@@ -87,21 +90,12 @@ def _judged(judge, found: dict, target, size) -> tuple[np.ndarray, ...]:
     height, width = size
     boxes = xywh2xyxy(target[:, 1:]) * torch.tensor([width, height, width, height], device=device)
     if len(target) and len(found["cls"]):
-        right = (
-            judge.match_predictions(
-                found["cls"], target[:, 0], box_iou(boxes, found["bboxes"].float())
-            )
-            .cpu()
-            .numpy()
-        )
+        overlap = box_iou(boxes, found["bboxes"].float())
+        right = judge.match_predictions(found["cls"], target[:, 0], overlap)
     else:
-        right = np.zeros((len(found["cls"]), 1), bool)
-    return (
-        right,
-        found["conf"].cpu().numpy(),
-        found["cls"].cpu().numpy(),
-        target[:, 0].cpu().numpy(),
-    )
+        right = torch.zeros(len(found["cls"]), 1, dtype=torch.bool)
+    parts = (right, found["conf"], found["cls"], target[:, 0])
+    return tuple(part.cpu().numpy() for part in parts)
 
 
 def _mAP50(results: list) -> float:

@@ -4,14 +4,17 @@ cluster.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
 
-from .dataset import check_dataset
-from .scenes import Scenes
-from .training import Preset, Run, plan, preset, train
+from .dataset import Data, check_dataset
+from .jobs import Job, plan
+from .presets import Preset
+from .runs import Run
+from .training import run
 
 RETRIES = 3  # of a job whose worker died
 
@@ -35,7 +38,7 @@ class SweepError(RuntimeError):
 
 def sweep(
     models: Sequence[str | os.PathLike],
-    data: Scenes | str | os.PathLike,
+    data: Data,
     settings: Preset | dict | None = None,
     *,
     seeds: Iterable[int] = (0, 1, 2),
@@ -44,7 +47,7 @@ def sweep(
     threads: int | None = None,
 ) -> list[Run]:
     """Train each model with each seed. Jobs that are done are not repeated, one that was stopped is
-    continued.
+    continued. All are planned before the first one starts, and the data looked at once.
 
     Args:
         models, data, settings, folder: as `training.train` has them, for all jobs alike.
@@ -64,46 +67,43 @@ def sweep(
         The runs in the order of the jobs.
 
     Raises:
-        ValueError, DataError, ConnectionError: an argument is wrong (see `train`); said before the
-            first job starts.
+        ValueError, DataError, ConnectionError, ...: an argument is wrong (see `train`); said before
+            the first job starts.
         SweepError: jobs failed, after all others were done. Says which, and why.
         ImportError: Ray is asked for and not installed.
     """
-    models = [str(Path(model).absolute()) if Path(model).is_file() else model for model in models]
-    seeds, folder, settings = (
-        list(seeds),
-        Path(folder).expanduser().resolve(),
-        preset() if settings is None else settings,
-    )
-    dataset = check_dataset(data)
-    if not isinstance(data, Scenes) and Path(data).exists():
-        data = Path(data).absolute()  # a worker may stand in another folder
-    jobs = [(model, seed) for seed in seeds for model in models]
-    plans = {job: plan(job[0], dataset, settings, seed=job[1], folder=folder) for job in jobs}
-    if not jobs or len({planned.folder for planned in plans.values()}) < len(jobs):
+    models, seeds, dataset = list(models), list(seeds), check_dataset(data)
+    jobs = [
+        plan(model, dataset, settings, seed=seed, folder=folder)
+        for seed in seeds
+        for model in models
+    ]
+    if not jobs or len({job.folder for job in jobs}) < len(jobs):
         raise ValueError(
             f"expected at least one model and one seed, and each of them once, got models={models},"
             f" seeds={seeds}"
         )
-    shared = {"data": data, "settings": settings, "folder": folder}
     results = {}
-    missing = [job for job in jobs if not plans[job].is_done]
+    missing = [job for job in jobs if not job.is_done]
     if ray and missing:
-        results = _on_ray(
-            missing, shared | {"threads": threads or 1}, "local" if ray is True else ray
-        )
-    results |= {
-        job: _attempt(*job, shared | {"threads": threads}) for job in jobs if job not in results
-    }
-    failed = {job: results[job] for job in jobs if isinstance(results[job], Exception)}
-    finished = [results[job] for job in jobs if isinstance(results[job], Run)]
+        results = _on_ray(missing, threads or 1, "local" if ray is True else ray)
+    for job in jobs:
+        if _name(job) not in results:
+            results[_name(job)] = _attempt(job, threads)
+    ordered = {_name(job): results[_name(job)] for job in jobs}
+    failed = {name: one for name, one in ordered.items() if isinstance(one, Exception)}
+    finished = [one for one in ordered.values() if isinstance(one, Run)]
     if failed:
         raise SweepError(failed, finished)
     return finished
 
 
+def _name(job: Job) -> tuple[str, int]:
+    return job.model, job.seed
+
+
 def _attempt(
-    model, seed: int, shared: dict, environment: dict[str, str] | None = None
+    job: Job, threads: int | None, environment: dict[str, str] | None = None
 ) -> Run | Exception:
     """One job. An error is a result too: it must not keep the other jobs from running."""
     if environment is not None:  # in a worker, before ultralytics is imported there
@@ -114,12 +114,46 @@ def _attempt(
             # from here on, older versions of ultralytics cannot take another GPU than Ray has given
             torch.cuda.init()
     try:
-        return train(model, seed=seed, quiet=environment is not None, **shared)
+        return run(job, quiet=environment is not None, threads=threads)
     except Exception as error:
         return error
 
 
-def _on_ray(jobs: list, shared: dict, address: str) -> dict[tuple, Run | Exception]:
+def _on_ray(jobs: list[Job], threads: int, address: str) -> dict[tuple, Run | Exception]:
+    """The result of each job, by model and seed; a line for each."""
+    with _connected(address) as ray:
+        on_gpu = (
+            ray.cluster_resources().get("GPU", 0) > 0
+            and str(jobs[0].settings.get("device")) != "cpu"
+        )
+        remote = ray.remote(num_cpus=1, num_gpus=int(on_gpu), max_retries=RETRIES)(_attempt)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("YOLO_", "ULTRALYTICS_", "HF_HUB_"))
+        }
+        waiting = {remote.remote(job, threads, environment): job for job in jobs}
+        results = {}
+        try:
+            while waiting:
+                (done,), _ = ray.wait(list(waiting))
+                job = waiting.pop(done)
+                try:
+                    result = ray.get(done)
+                # the worker died too often, or its result could not be sent
+                except ray.exceptions.RayError as error:
+                    result = error
+                results[_name(job)] = result
+                print(_line(job, result, len(results), len(jobs)), flush=True)
+        finally:
+            for reference in waiting:  # after Ctrl-C
+                ray.cancel(reference, force=True)
+        return results
+
+
+@contextlib.contextmanager
+def _connected(address: str) -> Iterator[ModuleType]:
+    """Ray, with a cluster: that of this process, or one that is left at the end."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage figures to the makers of Ray
     try:
         import ray
@@ -143,43 +177,16 @@ def _on_ray(jobs: list, shared: dict, address: str) -> dict[tuple, Run | Excepti
             _node_ip_address="127.0.0.1",
         )
     try:
-        settings = shared["settings"]
-        device = (settings.settings if isinstance(settings, Preset) else settings).get("device")
-        on_gpu = ray.cluster_resources().get("GPU", 0) > 0 and str(device) != "cpu"
-        remote = ray.remote(num_cpus=1, num_gpus=int(on_gpu), max_retries=RETRIES)(_attempt)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(("YOLO_", "ULTRALYTICS_", "HF_HUB_"))
-        }
-        waiting = {
-            remote.remote(model, seed, shared, environment): (model, seed) for model, seed in jobs
-        }
-        results = {}
-        try:
-            while waiting:
-                (done,), _ = ray.wait(list(waiting))
-                job = waiting.pop(done)
-                try:
-                    results[job] = ray.get(done)
-                except (
-                    ray.exceptions.RayError
-                ) as error:  # the worker died too often, or its result could not be sent
-                    results[job] = error
-                print(_line(*job, results[job], len(results), len(jobs)), flush=True)
-        finally:
-            for reference in waiting:  # after Ctrl-C
-                ray.cancel(reference, force=True)
-        return results
+        yield ray
     finally:
         if own:
             ray.shutdown()
 
 
-def _line(model, seed: int, result: Run | Exception, count: int, of: int) -> str:
+def _line(job: Job, result: Run | Exception, count: int, of: int) -> str:
     outcome = (
         f"mAP50 {result.mAP50:.3f}"
         if isinstance(result, Run)
         else f"failed: {type(result).__name__}"
     )
-    return f"{count} of {of}: {Path(model).stem}, seed {seed}, {outcome}"
+    return f"{count} of {of}: {job.title}, {outcome}"

@@ -1,0 +1,124 @@
+"""A run before it is one: what shall be trained with what, checked, and the folder named by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..checks import did_you_mean
+from .dataset import Data, Dataset, check_dataset
+from .presets import Preset, preset
+
+# What `train` gives to ultralytics itself, from its other arguments.
+TAKEN = frozenset("data project name exist_ok resume seed model save_dir trainer verbose".split())
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run before it is one: everything is checked, nothing is written."""
+
+    model: str  # a name, or the absolute path of a file
+    seed: int
+    dataset: Dataset
+    settings: dict
+    folder: Path  # named by all of these
+
+    @property
+    def label(self) -> str:
+        return Path(self.model).stem
+
+    @property
+    def title(self) -> str:
+        return f"{self.label}, seed {self.seed}"
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / "run.json").exists()
+
+
+def plan(
+    model: str | os.PathLike,
+    data: Data,
+    settings: Preset | dict | None = None,
+    *,
+    seed: int = 0,
+    folder: str | os.PathLike = "runs",
+) -> Job:
+    """What `train` would do with the same arguments, and where: checks them and starts nothing.
+
+    Raises:
+        DataError, ValueError, TypeError, SyntaxError, ConnectionError: as `train`.
+    """
+    settings = _check_settings(settings)
+    model = str(Path(model).absolute()) if Path(model).is_file() else str(model)
+    content = _content(model)
+    if Path(model).suffix == ".pt":
+        # With False ultralytics would train the same network from fresh weights, and say nothing.
+        settings["pretrained"] = True
+    dataset = check_dataset(data)
+    identity = json.dumps([content, dataset.digest, settings, seed], sort_keys=True, default=str)
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    name = f"{Path(model).stem}-seed{seed}-{digest}"
+    return Job(model, seed, dataset, settings, Path(folder).expanduser().resolve() / name)
+
+
+def find(model: str) -> str:
+    """What ultralytics is to load for the model of a job, on this machine."""
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    from .. import yolo
+
+    if model in yolo.models():
+        return str(yolo.path(model))
+    if Path(model).suffix == ".pt":
+        return str(attempt_download_asset(model))
+    return model if Path(model).suffix in (".yaml", ".yml") else f"{model}.yaml"
+
+
+def _check_settings(settings: Preset | dict | None) -> dict:
+    """ultralytics' training arguments, in a dict of their own."""
+    from ultralytics.cfg import get_cfg
+
+    if settings is None:
+        settings = preset()
+    settings = dict(settings.settings if isinstance(settings, Preset) else settings)
+    if taken := sorted(TAKEN & settings.keys()):
+        raise ValueError(
+            f"settings must not hold {', '.join(taken)}: train sets it from its other arguments"
+        )
+    if settings.get("batch", 1) < 1:
+        raise ValueError(
+            f"batch must be a number of images, at least 1, got {settings['batch']}: a part of the"
+            " memory is another batch elsewhere"
+        )
+    get_cfg(overrides=dict(settings))  # knows their names, types and ranges
+    return settings
+
+
+def _content(model: str) -> str:
+    """What the file of a model says, by which a run is told from others."""
+    from ultralytics.nn.tasks import yaml_model_load
+    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
+
+    from .. import yolo
+
+    if Path(model).suffix == ".pt":
+        if not Path(model).exists() and Path(model).name not in GITHUB_ASSETS_NAMES:
+            raise ValueError(
+                f"there are no weights {model!r}: no such file, and ultralytics does not publish"
+                " any of that name"
+            )
+        return hashlib.sha256(Path(find(model)).read_bytes()).hexdigest()
+    try:
+        content = yaml_model_load(find(model))
+    except FileNotFoundError as error:
+        known = [*yolo.models(), "yolov10n", "yolo11n", "yolov8n"]
+        raise ValueError(
+            f"no model is called {model!r}{did_you_mean(Path(model).stem, known)} Expected a name"
+            " of dynconv.yolo.models(), or the path of a YAML or .pt file"
+        ) from error
+    content.pop("yaml_file", None)  # where it lies
+    return json.dumps(content, sort_keys=True, default=str)
