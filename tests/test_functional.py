@@ -324,23 +324,24 @@ def test_a_graph_traced_with_one_image_refuses_a_batch():
         traced(x, alpha)
 
 
-COMPILERS = ["aot_eager"] + ["inductor"] * bool(
-    shutil.which("g++")
-)  # inductor needs a C++ compiler
-
-
-@pytest.mark.parametrize("backend", COMPILERS)
-@pytest.mark.parametrize("dynamic", [None, True])
+# Inductor is where sizes that vary have failed; it needs a C++ compiler. Which sizes vary by
+# themselves (dynamic=None) is decided before any backend sees the graph.
+@pytest.mark.parametrize(
+    "backend, dynamic",
+    [
+        ("aot_eager", None),
+        pytest.param(
+            "inductor", True, marks=pytest.mark.skipif(not shutil.which("g++"), reason="no g++")
+        ),
+    ],
+)
 def test_torch_compile_with_changing_batch_and_image_sizes(backend, dynamic):
     torch._dynamo.reset()
     compiled = torch.compile(dynamic_conv2d, backend=backend, dynamic=dynamic, fullgraph=True)
     weight = torch.randn(2, 6, 4, 3, 3, requires_grad=True)
-    for batch, size in [(2, 8), (3, 8), (3, 20), (1, 8)]:
+    for batch, size in [(2, 8), (3, 20), (1, 8)]:
         x, alpha = torch.randn(batch, 4, size, size), torch.rand(batch, 2)
-        y, expected = (
-            compiled(x, weight, alpha, padding=1),
-            dynamic_conv2d(x, weight, alpha, padding=1),
-        )
+        y, expected = (f(x, weight, alpha, padding=1) for f in (compiled, dynamic_conv2d))
         torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(
             torch.autograd.grad(y.sum(), weight),
