@@ -96,7 +96,7 @@ def detector(tmp_path_factory):
 
 
 def test_alpha_is_what_each_layer_mixes_with():
-    """The oracle is the layer's output: with the recorded α given from outside it must be the same."""
+    """The oracle is the layer's output: with the recorded α given from outside it is the same."""
     network, x = toy().eval(), torch.rand(5, 3, 16, 16)
     alpha = routing.record(network, x, batch=2)
     assert list(alpha) == ["0.conv", "1.m.0.cv2", "1.m.1.cv2", "2"]
@@ -389,6 +389,7 @@ def test_fixed_alpha_is_used_for_every_image_and_then_no_more():
                 r" 0.conv, "
             ),
         ),
+        ({"zebra": [0.1, 0.2]}, r"no dynamic layer is called 'zebra'\. There are: 0.conv, "),
         (
             {"2": [0.1, 0.2], "0.conv": [0.1, 0.2]},
             r"alpha of '0.conv' must have one value per expert \(4\), got 2",

@@ -521,6 +521,7 @@ def test_a_batch_that_does_not_fit_is_not_halved_in_silence(data, tmp_path, monk
                 " 'yolov10n-dynamicconv-[12]'?"
             ),
         ),
+        ("zebra", {}, ValueError, "no model is called 'zebra'\\. Expected a name of"),
         ("nothing.pt", {}, ValueError, "there are no weights 'nothing.pt': no such file"),
         (
             "yolov8n.pt",
