@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test lab serve bench compat strip repository constraints clean
+.PHONY: help env book test lint lab serve bench compat strip repository constraints clean
 PYTHON ?= python3
 PORT ?= 8000
 
@@ -21,10 +21,15 @@ env:  ## make or update .venv: the package, the book's tools, a browser for the 
 	@$(PYTHON) tools/environment.py
 
 book: env  ## execute the chapters that changed and build the site in _build/html
-	@python tools/build_book.py
+	@python tools/build.py
 
-test: book  ## run every test: the package, each chapter, the built site
-	pytest tests notebooks book --nbmake --nbmake-timeout=1200
+test: lint book  ## run every test: the package, each chapter, the built site
+	pytest tests
+
+lint: env  ## look at the code's form, and for names that are not there
+	@ruff check
+	@ruff format --check --quiet || { echo "lint: 'ruff format' writes these files as they should be"; exit 1; }
+	@npm --prefix tools run --silent lint
 
 lab: env  ## open JupyterLab on the chapters
 	@# In a container the user is often root, whom Jupyter would refuse.

@@ -91,7 +91,7 @@ def install_python_packages():
     quiet = (
         () if sys.stdout.isatty() else ("--quiet",)
     )  # a person sees pip's progress bar, a log does not
-    run(*pip, "install", *quiet, "-c", "constraints.txt", "-e", ".[book,test]")
+    run(*pip, "install", *quiet, "-c", "constraints.txt", "-e", ".[test]")
     if not works("import cv2"):
         # ultralytics asks for opencv-python, whose windows need the system's OpenGL. The same
         # OpenCV without windows does not, and nothing here opens one.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = """\
-# The versions with which the book is built and tested, for every package that the environment holds.
-# The package itself has floors only (pyproject.toml). Renew with `make constraints`, then run `make test`.
+# The versions with which the book is built and tested, for every package of the environment.
+# The package itself has floors only (pyproject.toml). Renew: `make constraints`, then `make test`.
 # Left out: what torch pins by itself (nvidia-*, cuda-*, triton).
 """
 # A resolution without installing; `--ignore-installed` asks for the newest, not for what happens to
@@ -26,7 +26,7 @@ command = [
     "--report",
     "-",
 ]
-report = json.loads(subprocess.check_output([*command, ".[book,test]"], cwd=ROOT))
+report = json.loads(subprocess.check_output([*command, ".[test]"], cwd=ROOT))
 pins = {
     package["metadata"]["name"]: package["metadata"]["version"] for package in report["install"]
 }

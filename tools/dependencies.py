@@ -1,0 +1,209 @@
+"""What a chapter depends on: the files of the package that define the names it uses, and what these
+files use in turn.
+
+A name that a file only hands on (`from .charts import bars as bars`, or one in `__all__`) leads to
+the file that defines it, so that an edit of one figure concerns the chapters that show it. Files
+are compared by their syntax trees, without comments and docstrings; data files by their bytes.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import sys
+from pathlib import Path
+
+PACKAGE = "dynconv"
+
+
+class Module:
+    """One file of the package (or the code of a notebook), with the names that it binds by imports
+    and those it uses.
+    """
+
+    def __init__(self, source, name, is_package=False):
+        self.tree = ast.parse(source)
+        self.package = name if is_package else name.rpartition(".")[0]
+        self.imported = {}  # local name -> (module, the name in it, or None for the module itself)
+        self.handed_on = set()  # imported for others
+        self.bare, self.attributes = (
+            set(),
+            {},
+        )  # names used alone; names of which attributes are used
+        for node in ast.walk(self.tree):
+            self._look_at(node)
+        self.bare -= {"__all__"}
+
+    def _look_at(self, node):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.name if alias.asname else alias.name.partition(".")[0]
+                self.imported[alias.asname or name] = (name, None)
+                if not alias.asname and "." in alias.name:  # `import a.b` binds a, and runs a.b
+                    self.imported[alias.name] = (alias.name, None)
+        elif isinstance(node, ast.ImportFrom):
+            source = self._absolute(node)
+            for alias in node.names:
+                self.imported[alias.asname or alias.name] = (source, alias.name)
+                if alias.asname == alias.name:
+                    self.handed_on.add(alias.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            self.attributes.setdefault(node.value.id, set()).add(node.attr)
+            node.value.seen = True
+        elif isinstance(node, ast.Name) and not hasattr(node, "seen"):
+            if isinstance(node.ctx, ast.Load):
+                self.bare.add(node.id)
+        elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [
+            "__all__"
+        ]:
+            self.handed_on |= {
+                element.value
+                for element in ast.walk(node.value)
+                if isinstance(element, ast.Constant)
+            }
+
+    def _absolute(self, node):
+        if not node.level:
+            return node.module
+        parts = self.package.split(".")
+        parts = parts[: len(parts) - node.level + 1]
+        return ".".join(parts + ([node.module] if node.module else []))
+
+
+class Package:
+    """The files below `root`/dynconv and how they depend on each other."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+        folder = self.root / PACKAGE
+        self._read = {}
+        self.files, self.data = (
+            {},
+            {},
+        )  # module -> its file; module -> data files that count with it
+        for file in sorted(folder.rglob("*.py")):
+            parts = file.relative_to(self.root).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            self.files[name] = file
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts:
+                self.data.setdefault(self._owner(file), []).append(file)
+
+    def _owner(self, file):
+        """The module of the same name beside a data file; else the nearest package around it;
+        `touch/NAME.js` stands for itself.
+        """
+        parts = file.relative_to(self.root).with_suffix("").parts
+        if "touch" in parts:
+            return ".".join(parts)
+        while parts and ".".join(parts) not in self.files:
+            parts = parts[:-1]
+        return ".".join(parts)
+
+    def module(self, name):
+        if name not in self._read:
+            file = self.files[name]
+            text = file.read_text(encoding="utf-8")
+            self._read[name] = Module(text, name, file.name == "__init__.py")
+        return self._read[name]
+
+    def resolve(self, name, attribute):
+        """The modules in which `attribute` of the module `name` is defined; all that it hands on
+        for '*' or None.
+        """
+        if f"{name}.{attribute}" in self.files:
+            return {f"{name}.{attribute}"}
+        if name not in self.files:
+            return set()
+        module = self.module(name)
+        if attribute in (None, "*"):
+            found = [
+                self.resolve(*module.imported[each])
+                for each in module.handed_on & module.imported.keys()
+            ]
+            return {name}.union(*found)
+        if attribute in module.imported:
+            return self.resolve(*module.imported[attribute])
+        touched = (
+            name.rpartition(".")[0] + f".touch.{attribute}"
+        )  # a figure to touch has its function's name
+        return {name} | (
+            {touched, touched.rpartition(".")[0] + ".kit"} if touched in self.data else set()
+        )
+
+    def uses(self, module):
+        """The modules that a file depends on itself."""
+        found = set()
+        for name, (source, attribute) in module.imported.items():
+            if source is None or source.partition(".")[0] != PACKAGE:
+                continue
+            parts = source.split(".")
+            found |= {
+                ".".join(parts[: i + 1]) for i in range(len(parts))
+            } & self.files.keys()  # packages run on import
+            target = source if attribute is None else f"{source}.{attribute}"
+            if target in self.files:  # a module: what is used of it
+                used = module.attributes.get(name, set())
+                for each in used:
+                    found |= self.resolve(target, each)
+                if name in module.bare or (not used and name not in module.handed_on):
+                    found |= self.resolve(target, None)
+            elif name in module.bare or name in module.attributes or name not in module.handed_on:
+                found |= self.resolve(source, attribute)
+        return found
+
+    def closure(self, names):
+        """All modules that these depend on, themselves included."""
+        found, waiting = set(), list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            found.add(name)
+            if name in self.files:
+                waiting += self.uses(self.module(name))
+        return found
+
+    def of_code(self, code, *more):
+        """All modules that a piece of code depends on. `more`: modules that it reaches by other
+        ways than an import.
+        """
+        return self.closure([*self.uses(Module(code, "__main__")), *more])
+
+    def digest(self, modules):
+        """One line that changes with the code, not with comments and docstrings, of these modules,
+        and with their data.
+        """
+        total = hashlib.sha256()
+        for name in sorted(modules):
+            if name in self.files:
+                total.update(f"{name} {without_docstrings(self.module(name).tree)}".encode())
+            for file in self.data.get(name, ()):
+                total.update(f"{file.relative_to(self.root)} ".encode() + file.read_bytes())
+        return total.hexdigest()
+
+
+def digest_of_text(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def without_docstrings(tree):
+    """A dump of the syntax tree without docstrings, lines and columns."""
+    tree = ast.parse(ast.unparse(tree))
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and ast.get_docstring(node) is not None
+        ):
+            node.body[0].value.value = ""
+    return ast.dump(tree)
+
+
+@functools.cache
+def versions():
+    """One line that changes with the Python and the installed packages."""
+    installed = {
+        (each.metadata["Name"], each.version) for each in importlib.metadata.distributions()
+    }
+    names = " ".join(f"{name}=={version}" for name, version in sorted(installed) if name != PACKAGE)
+    return digest_of_text(f"{sys.version} {names}")

@@ -1,0 +1,87 @@
+"""The executed copies of the chapters become their pages, with an anchor for each code cell and the
+time that they took.
+"""
+
+import datetime
+import json
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+import execution
+
+RUN_TIME = "measured in each build"  # the text of the link that each chapter opens with
+
+
+def executed(app):
+    """{name of the document: Chapter}, once per build."""
+    if not hasattr(app, "executed_chapters"):
+        chapters = execution.chapters()
+        app.executed_chapters = {str(Path(each.name).with_suffix("")): each for each in chapters}
+    return app.executed_chapters
+
+
+def read_copy(app, docname, source):
+    """Sphinx reads a notebook of the book: give it the executed copy."""
+    chapter = executed(app).get(docname)
+    if chapter is None:
+        return
+    if chapter.result() is None:
+        logging.getLogger(__name__).warning("%s is not executed: run `make book`", chapter.name)
+    else:
+        source[0] = chapter.copy.read_text(encoding="utf-8")
+
+
+def write_run_time(app, doctree, docname):
+    """Replace the link text 'measured in each build' by the seconds of the last execution."""
+    chapter = executed(app).get(docname)
+    result = chapter and chapter.result()
+    if not result:
+        return
+    for link in doctree.findall(nodes.reference):
+        if link.astext() == RUN_TIME:
+            link.children = []
+            seconds = max(1, round(result["seconds"]))
+            link += nodes.inline("", f"{seconds} s in this build", classes=["run-time"])
+
+
+def anchor_cells(app, doctree):
+    """A code cell with the id 06-solved-code in its notebook is found at #cell-06-solved-code on
+    its page.
+    """
+    source = Path(app.env.doc2path(app.env.docname))
+    if source.suffix != ".ipynb":
+        return
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    for node in doctree.findall(nodes.container):
+        if "cell_index" in node and "id" in cells[node["cell_index"]]:
+            node["ids"].append(f"cell-{cells[node['cell_index']]['id']}")
+
+
+class ExecutionTable(SphinxDirective):
+    """`{execution-table}`: when each chapter was executed, and how long it took."""
+
+    def run(self):
+        rows = ["| Chapter | Finished (UTC) | Seconds |", "|---|---|--:|"]
+        for docname, chapter in sorted(executed(self.env.app).items()):
+            result = chapter.result()
+            if result:
+                when = datetime.datetime.fromtimestamp(result["finished"], datetime.UTC)
+                title = chapter.notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+                rows.append(
+                    f"| [{title}](/{docname}.ipynb) | {when:%Y-%m-%d %H:%M} |"
+                    f" {result['seconds']:.0f} |"
+                )
+        return self.parse_text_to_nodes("\n".join(rows))
+
+
+def setup(app):
+    app.add_directive("execution-table", ExecutionTable)
+    app.connect("source-read", read_copy)
+    app.connect("doctree-read", anchor_cells)
+    app.connect("doctree-resolved", write_run_time)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
