@@ -238,7 +238,9 @@ def test_who_wants_a_run_that_another_process_is_at_waits_and_takes_over(in_the_
         "file = json.loads(SETTINGS.file.read_text())\n"
         "print('ray' in sys.modules, SETTINGS['raytune'], file['raytune'])"
     )
-    others = [start_python(code, folder.parent) for _ in range(2)]
+    # Settings as ultralytics brings them, whatever this machine's user has chosen.
+    places = [str(folder.parent / f"settings {number}") for number in range(2)]
+    others = [start_python(code, folder.parent, YOLO_CONFIG_DIR=place) for place in places]
     try:
         title = f"{MODEL}, seed 0"
         waits = {process.stdout.readline() for process in others}
