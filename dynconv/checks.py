@@ -5,29 +5,42 @@ and what to do.
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Pair = int | tuple[int, int]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: '; did you mean ...?' if a known one is near,
-    else a full stop.
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+    """The end of a sentence about an unknown name: '; did you mean ...?' with at most `most` of the
+    known ones that are near, or a full stop if none is.
     """
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else "."
+    near = difflib.get_close_matches(name, list(known), most)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
 
 
-def check_count(name: str, value: int) -> None:
-    """Raise a TypeError or a ValueError unless `value` is an int, at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool):
+def is_int(value: object) -> bool:
+    """Whether it is an int. True and False, which Python takes for 1 and 0, are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Raise a TypeError or a ValueError unless `value` is an int, at least `least`."""
+    if not is_int(value):
         raise TypeError(f"{name} must be an int, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def check_number(name: str, value: float) -> None:
+    """Raise a TypeError unless `value` is an int or a float."""
+    if not (is_int(value) or isinstance(value, float)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
 
 
 def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
@@ -35,7 +48,7 @@ def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     or a ValueError.
     """
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(isinstance(v, int) and not isinstance(v, bool) for v in pair):
+    if len(pair) != 2 or not all(map(is_int, pair)):
         raise TypeError(
             f"{name} must be an int or a pair (vertical, horizontal) of ints, got {value!r}"
         )
@@ -44,8 +57,29 @@ def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     return pair
 
 
-def output_size(x, weight, stride, padding, dilation) -> tuple[int, int]:
-    """(H', W'); a ValueError if the kernel does not fit into the padded input even once."""
+def as_network(name: str, model: object, kinds: str = "a YOLO or a torch.nn.Module") -> nn.Module:
+    """The network of an ultralytics YOLO (itself a module, whose train() trains); any other module
+    as it is; else a TypeError that says which `kinds` are taken.
+    """
+    # Not imported: without that module there can be no YOLO.
+    engine = sys.modules.get("ultralytics.engine.model")
+    network = model.model if isinstance(model, getattr(engine, "Model", ())) else model
+    if not isinstance(network, nn.Module):
+        remedy = "; for a file pass YOLO(file)" * isinstance(network, (str, os.PathLike))
+        raise TypeError(f"{name} must be {kinds}, got {type(network).__name__}{remedy}")
+    return network
+
+
+def output_size(
+    x: Tensor,
+    weight: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> tuple[int, int]:
+    """(H', W') for x (B, Cin, H, W) and kernels (M or B, Cout, Cin / groups, kh, kw); a ValueError
+    if the kernel does not fit into the padded input even once.
+    """
     size = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(x.shape[2:], weight.shape[3:], stride, padding, dilation)
@@ -94,9 +128,8 @@ def check_tensor(
 
 def autocast_is_on(tensor: Tensor) -> bool:
     device = tensor.device.type
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(
-        device
-    )  # the meta device has none
+    available = torch.amp.is_autocast_available(device)  # the meta device has none
+    return available and torch.is_autocast_enabled(device)
 
 
 def as_array(name: str, value, ndim: int | None) -> np.ndarray:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from .checks import as_pair, check_count
+from .checks import as_network, as_pair, check_count
+from .layers import DynamicConv
 
 
 class Cost(NamedTuple):
@@ -22,9 +23,7 @@ class Cost(NamedTuple):
     modules: int
     parameters: int
     flops: int  # convolutions and matrix products, by torch.utils.flop_counter.FlopCounterMode
-    printed_gflops: (
-        float  # what ultralytics would print after '... parameters,' (0.0: it could not tell)
-    )
+    printed_gflops: float  # what ultralytics prints after '... parameters,' (0.0: it cannot tell)
 
     @property
     def gflops(self) -> float:
@@ -50,16 +49,9 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
         ValueError: imgsz or channels is not positive, or the number of input channels cannot be
             told from the model.
     """
-    # Imported late: they take seconds to import.
-    from torch.utils.flop_counter import FlopCounterMode
-    from ultralytics.engine.model import Model
+    from torch.utils.flop_counter import FlopCounterMode  # late: it takes a second to import
 
-    if isinstance(model, Model):  # the YOLO object around the network
-        model = model.model
-    if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"model must be a torch.nn.Module or an ultralytics YOLO, got {type(model).__name__}"
-        )
+    model = as_network("model", model)
     size = as_pair("imgsz", imgsz, 1)
     channels = _input_channels(model) if channels is None else channels
     check_count("channels", channels)
@@ -105,8 +97,6 @@ class _FirstChannels(nn.Module):
 
 
 def _input_channels(model: nn.Module) -> int:
-    from .layers import DynamicConv
-
     for module in model.modules():
         if isinstance(module, DynamicConv):
             return module.in_features

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import Pair, as_pair, check_count, check_tensor
+from .checks import Pair, as_pair, check_count, check_number, check_tensor
 from .functional import dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
+SAVED = (  # what a saved layer says of itself, besides its tensors
+    "in_features",
+    "out_features",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "num_experts",
+    "routing_activation",
+    "temperature",
+)
 
 
 class DynamicConv(nn.Module):
@@ -60,13 +71,10 @@ class DynamicConv(nn.Module):
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in dict(
-            in_features=in_features,
-            out_features=out_features,
-            groups=groups,
-            num_experts=num_experts,
-        ).items():
-            check_count(name, value)
+        check_count("in_features", in_features)
+        check_count("out_features", out_features)
+        check_count("groups", groups)
+        check_count("num_experts", num_experts)
         if in_features % groups or out_features % groups:
             raise ValueError(
                 f"groups must divide in_features = {in_features} and out_features = {out_features},"
@@ -77,20 +85,15 @@ class DynamicConv(nn.Module):
                 f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got"
                 f" {routing_activation!r}"
             )
-        if not isinstance(temperature, (int, float)):
-            raise TypeError(f"temperature must be a number, got {temperature!r}")
+        check_number("temperature", temperature)
         if not temperature > 0 or (temperature != 1 and routing_activation == "sigmoid"):
             raise ValueError(
                 f"temperature must be positive, and 1 for sigmoid routing, got {temperature!r} for"
                 f" {routing_activation}"
             )
 
-        self.in_features, self.out_features, self.groups, self.num_experts = (
-            in_features,
-            out_features,
-            groups,
-            num_experts,
-        )
+        self.in_features, self.out_features = in_features, out_features
+        self.groups, self.num_experts = groups, num_experts
         self.kernel_size = as_pair("kernel_size", kernel_size, 1)
         self.stride, self.dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
         self.padding = self._static_padding(padding)
@@ -102,7 +105,7 @@ class DynamicConv(nn.Module):
         )
 
     def alpha(self, x: Tensor) -> Tensor:
-        """The mixing weights that the router chooses for each sample: (B, Cin, H, W) -> α (B, M)."""
+        """The mixing weights that the router chooses, per sample: (B, Cin, H, W) -> α (B, M)."""
         check_tensor(
             "x", x, 4, f"(B, {self.in_features}, H, W)", "the layer", self.cond_conv.weight
         )
@@ -135,7 +138,7 @@ class DynamicConv(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The expert kernels, (M, Cout, Cin / groups, kh, kw), as a view of the stored parameter."""
+        """The expert kernels, (M, Cout, Cin / groups, kh, kw), a view of the stored parameter."""
         return self.cond_conv.weight.view(
             self.num_experts, self.out_features, self.in_features // self.groups, *self.kernel_size
         )
@@ -144,11 +147,7 @@ class DynamicConv(nn.Module):
         """Called where a whole layer is loaded or copied. One that another version wrote would only
         fail when it is used.
         """
-        missing = [
-            name
-            for name in inspect.signature(DynamicConv).parameters
-            if name != "bias" and name not in state
-        ]
+        missing = [name for name in SAVED if name not in state]
         if missing:
             raise TypeError(
                 "this DynamicConv was saved by another version of dynconv: it has no"

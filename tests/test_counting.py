@@ -71,7 +71,7 @@ def test_precision_device_and_training_mode_do_not_matter():
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ((3,), TypeError, "must be a torch.nn.Module .* got int"),
+        ((3,), TypeError, "model must be a YOLO or a torch.nn.Module, got int$"),
         ((nn.Conv2d(3, 4, 1), 0), ValueError, "imgsz must be at least 1, got 0"),
         (
             (nn.Conv2d(3, 4, 1), (8, 8, 8)),

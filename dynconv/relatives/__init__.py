@@ -2,7 +2,8 @@
 backbones from timm.
 """
 
-from .dcnv3 import DCNv3, dcnv3
+from .dcnv3 import DCNv3
+from .dcnv3_core import dcnv3
 from .deformable import DeformableConv
 from .timm_backbone import TimmBackbone
 

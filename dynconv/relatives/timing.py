@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from ..benchmark import relative_times
-from .dcnv3 import DCNv3, dcnv3, tap_grid
+from .dcnv3 import DCNv3
+from .dcnv3_core import dcnv3, tap_grid
 
 
 class Shape(NamedTuple):

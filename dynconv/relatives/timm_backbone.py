@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from ..checks import did_you_mean
 
 
 class TimmBackbone(nn.Module):
@@ -106,14 +107,10 @@ def create(name: str, pretrained: bool, options: dict) -> nn.Module:
 
     if not timm.is_model(name):
         names = timm.list_models()
-        close = difflib.get_close_matches(name, names, 3)
-        hint = (
-            f"did you mean {' or '.join(map(repr, close))}?"
-            if close
-            else "timm.list_models('*part of the name*') finds them."
-        )
         raise ValueError(
-            f"timm {timm.__version__} has no network called {name!r} ({len(names)} others); {hint}"
+            f"timm {timm.__version__} has no network called {name!r} ({len(names)}"
+            f" others){did_you_mean(name, names, 3)} timm.list_models('*part of the name*') finds"
+            " them"
         )
     if (
         pretrained

@@ -5,22 +5,19 @@ that use them.
 and registers them.
 """
 
+from typing import NamedTuple
+
 from .. import offline
-from ..layers import DynamicConv
-from ..relatives import TimmBackbone
+from ..layers import DynamicConv, Experts
+from ..relatives import DCNv3, TimmBackbone
+from ..relatives.dcnv3 import ToChannelsLast
 from . import registration
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .flops import repair_flops
 from .messages import quiet
-from .registration import (
-    UnknownModuleError,
-    UnsupportedUltralytics,
-    is_active,
-    register,
-    registered,
-    unregister,
-)
+from .registration import UnsupportedUltralytics, is_active, register, registered, unregister
+from .rows import UnknownModuleError
 from .safe_load import allow_safe_load
 from .upcycling import Upcycled, upcycle
 from .zoo import PARAMETERS, build, models, path
@@ -31,6 +28,7 @@ __all__ = [
     "DCNv3_YOLO",
     "DynamicConvBNAct",
     "DynamicConvTrainer",
+    "MODULES",
     "PARAMETERS",
     "UnknownModuleError",
     "UnsupportedUltralytics",
@@ -58,25 +56,36 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
 
 
-_MODULES = (
-    DynamicConv,
-    DynamicConvBNAct,
-    Bottleneck_DynamicConv,
-    C2f_DynamicConv,
-    DCNv3_YOLO,
-    TimmBackbone,
+class Module(NamedTuple):
+    """A module that model YAMLs may name. `repeat` and `channels` as for `register`."""
+
+    cls: type
+    repeat: bool = False
+    channels: bool = True
+    parts: tuple[type, ...] = ()  # modules of ours inside it: a checkpoint names these too
+
+
+# The one list. Registration and `allow_safe_load` go by it, and `make compat` trains the smallest
+# model with each of them.
+MODULES = (
+    Module(DynamicConv, parts=(Experts,)),
+    Module(DynamicConvBNAct),
+    Module(Bottleneck_DynamicConv),
+    Module(C2f_DynamicConv, repeat=True),
+    Module(DCNv3_YOLO, parts=(DCNv3, ToChannelsLast)),
+    Module(TimmBackbone, channels=False),
 )
 
 
 def register_all() -> None:
-    """Register the modules of this package. Done on import; again after `registration.uninstall()`
-    or a reload of ultralytics.
+    """Register `MODULES`. Done on import; again after `registration.uninstall()` or a reload of
+    ultralytics.
 
     Raises:
         UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
     """
-    for cls in _MODULES:
-        register(cls, repeat=cls is C2f_DynamicConv, channels=cls is not TimmBackbone)
+    for module in MODULES:
+        register(module.cls, repeat=module.repeat, channels=module.channels)
 
 
 try:
@@ -84,6 +93,6 @@ try:
 except UnsupportedUltralytics as error:
     # Loading a checkpoint imports this package and needs no registration: it must not fail here.
     # Building a model does.
-    registration.explain_instead(error, {cls.__name__ for cls in _MODULES})
+    registration.explain_instead(error, {module.cls.__name__ for module in MODULES})
 
 offline.guard_downloads()  # YOLO_OFFLINE, if it is set, holds for ultralytics' downloads too

@@ -11,7 +11,6 @@ from __future__ import annotations
 import __future__
 
 import ast
-import difflib
 import functools
 import inspect
 import textwrap
@@ -23,19 +22,11 @@ import ultralytics
 from ultralytics.nn import tasks
 
 from ..edits import UnsupportedUltralytics, find_collections
+from .rows import check_rows
 
 TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
 _LOCK = threading.RLock()
 _registered: dict[str, bool] = {}  # name in a YAML -> whether it takes (c1, c2, ...)
-
-
-class UnknownModuleError(KeyError):
-    """A model YAML names a module that neither ultralytics nor the registration knows."""
-
-    def __str__(
-        self,
-    ) -> str:  # KeyError would show the message in quotes, with its line ends escaped
-        return self.args[0]
 
 
 def register(cls: type | None = None, *, repeat: bool = False, channels: bool = True):
@@ -159,7 +150,7 @@ def install() -> None:
 
         @functools.wraps(extended)
         def parse_model(d, ch, verbose=True):
-            check_rows(d)
+            check_rows(d, _registered)
             return extended(d, ch, verbose)
 
         parse_model.dynconv_original = original
@@ -205,83 +196,6 @@ def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
     tasks.parse_model = parse_model
 
 
-def check_rows(d: dict) -> None:
-    """Refuse a model dictionary that would fail without naming the mistake, or build something else
-    than it says.
-
-    Names and the form of rows are checked in every model; scale, repeats and arguments only where a
-    registered module stands, since what ultralytics makes of its own modules is not ours to change.
-
-    Raises:
-        UnknownModuleError: a row names no known module.
-        ValueError: a row has not four entries; or, with registered modules, the scale is missing
-            among several or is none of those in the file, a repeat count is no whole number from 1,
-            or a row has no arguments.
-    """
-    rows = [
-        (f"row {i} ({section})", row)
-        for i, (section, row) in enumerate(
-            (s, r) for s in ("backbone", "head") for r in d.get(s, ())
-        )
-    ]
-    for where, row in rows:
-        if not isinstance(row, (list, tuple)) or len(row) != 4:
-            raise ValueError(f"{where} must be [from, repeats, module, arguments], got {row!r}")
-        name = row[2]
-        if isinstance(name, str) and not _is_known(name):
-            close = difflib.get_close_matches(
-                name, [*_registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))], 1
-            )
-            hint = f"; did you mean {close[0]!r}?" if close else "."
-            raise UnknownModuleError(
-                f"{where} names the module {name!r}, which neither ultralytics nor dynconv"
-                f" knows{hint} Registered are {', '.join(sorted(_registered)) or 'none'}; a module"
-                " of your own needs dynconv.yolo.register first."
-            )
-    ours = [
-        (where, row) for where, row in rows if isinstance(row[2], str) and row[2] in _registered
-    ]
-    if ours:
-        _check_scale(d)
-    for where, (_, repeats, name, arguments) in ours:
-        if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
-            raise ValueError(
-                f"{where}: the second entry of a row says how often {name} repeats, a whole number"
-                f" from 1, got {repeats!r}"
-            )
-        if not isinstance(arguments, (list, tuple)) or (_registered[name] and not arguments):
-            begin = " that begins with the output channels" if _registered[name] else ""
-            raise ValueError(
-                f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}"
-            )
-
-
-def _check_scale(d: dict) -> None:
-    """A model with several scales must be told which; ultralytics would take the first, and sorted
-    by name that is a large one.
-    """
-    scales, scale = d.get("scales"), d.get("scale")
-    if not scales or scale in scales or (not scale and len(scales) == 1):
-        return
-    letters, file = ", ".join(scales), f" ({d['yaml_file']})" if "yaml_file" in d else ""
-    asked = (
-        f"asks for scale {scale!r}, but has"
-        if scale
-        else "does not say which of its scales to build:"
-    )
-    raise ValueError(
-        f"the model{file} {asked} {letters}. The letter is read from the file's name, the n in"
-        " yolov10n-mine.yaml: rename the file, or add the scale to `scales`. In a dictionary set"
-        " d['scale']"
-    )
-
-
-def _is_known(name: str) -> bool:
-    if name.startswith("nn."):
-        return hasattr(torch.nn, name[3:])
-    return name.startswith("torchvision.ops.") or name in vars(tasks)
-
-
 def _place(cls: type) -> tuple[str, str]:
     return cls.__module__, cls.__qualname__
 
@@ -292,9 +206,8 @@ def _splice(function: FunctionType) -> FunctionType:
     """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        ast.increment_lineno(
-            tree, function.__code__.co_firstlineno - 1
-        )  # tracebacks show the real lines
+        # tracebacks show the real lines
+        ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
     except (OSError, TypeError, SyntaxError) as error:
         raise _unsupported(f"the source of parse_model cannot be read ({error})") from error
     found = dict(zip(("dynconv_base", "dynconv_repeat"), find_collections(tree)))
@@ -306,14 +219,11 @@ def _splice(function: FunctionType) -> FunctionType:
     for name, (node,) in found.items():
         node.elts.append(ast.Starred(ast.Name(name, ast.Load()), ast.Load()))
     ast.fix_missing_locations(tree)
-    flags = __future__.annotations.compiler_flag * bool(
-        function.__code__.co_flags & __future__.annotations.compiler_flag
-    )
+    flags = function.__code__.co_flags & __future__.annotations.compiler_flag
     code = compile(tree, inspect.getsourcefile(function), "exec", flags, dont_inherit=True)
     namespace = {}
-    exec(
-        code, function.__globals__, namespace
-    )  # its globals stay those of ultralytics.nn.tasks, where it looks names up
+    # its globals stay those of ultralytics.nn.tasks, where it looks names up
+    exec(code, function.__globals__, namespace)
     return namespace[function.__name__]
 
 

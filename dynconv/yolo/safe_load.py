@@ -7,24 +7,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..layers import DynamicConv, Experts
-from ..relatives import DCNv3, TimmBackbone
-from ..relatives.dcnv3 import ToChannelsLast
-from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
-from .dcnv3 import DCNv3_YOLO
-
-OURS = (
-    DynamicConv,
-    Experts,
-    DynamicConvBNAct,
-    Bottleneck_DynamicConv,
-    C2f_DynamicConv,
-    DCNv3_YOLO,
-    DCNv3,
-    ToChannelsLast,
-    TimmBackbone,
-)
-
 
 def allow_safe_load(*more: type) -> None:
     """Declare the package's layers as safe to load, for this process.
@@ -50,4 +32,7 @@ def allow_safe_load(*more: type) -> None:
     for cls in more:
         if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
             raise TypeError(f"allow_safe_load takes subclasses of torch.nn.Module, got {cls!r}")
-    torch.serialization.add_safe_globals([*OURS, *more])
+    from . import MODULES  # late: the room's list of modules stands where all of them are imported
+
+    ours = [cls for module in MODULES for cls in (module.cls, *module.parts)]
+    torch.serialization.add_safe_globals([*ours, *more])

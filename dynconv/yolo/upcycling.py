@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..checks import as_network
 from ..layers import DynamicConv
 from .blocks import DynamicConvBNAct
 
@@ -21,9 +22,8 @@ from .blocks import DynamicConvBNAct
 class Upcycled(NamedTuple):
     """What `upcycle` did, by the names in the two state_dicts."""
 
-    experts: dict[
-        str, str
-    ]  # expert weights (or biases) -> the stock kernel (or bias) that all experts now hold
+    # expert weights (or biases) -> the stock kernel (or bias) that all experts now hold
+    experts: dict[str, str]
     copied: dict[str, str]  # other tensors -> the stock tensor that they now equal
     left_out: dict[str, str]  # tensors of the model that stay as they were -> why
     unused: dict[str, str]  # stock tensors that went nowhere -> why
@@ -76,7 +76,7 @@ def upcycle(
     Source: upcycling of dense weights into experts, arXiv 2212.05055; Σα for CondConv's sigmoid,
     arXiv 1904.04971.
     """
-    network, source = _network(model, "model"), _state(stock)
+    network, source = as_network("model", model), _state(stock)
     target = network.state_dict(keep_vars=True)
     dynamic = {
         name: module for name, module in network.named_modules() if isinstance(module, DynamicConv)
@@ -86,79 +86,68 @@ def upcycle(
             f"model has no DynamicConv to upcycle ({type(network).__name__}): for a static model"
             " use model.load(...)"
         )
-    fused = [
-        name
-        for name in target
-        if name.endswith(".bn.weight") and name not in source and name[:-9] + "conv.bias" in source
+    _refuse_fused(target, source)
+    special = _expert_pairs(dynamic, target, source, normalise) | _norm_pairs(network, source)
+    pairs = [
+        special.get(name) or _plain_pair(name, tensor, source, dynamic)
+        for name, tensor in target.items()
     ]
-    if fused:
-        raise ValueError(
-            f"stock is fused: it has no {fused[0]}, BatchNorm is folded into its kernels. Load it"
-            " anew and do not call fuse()"
-        )
-
-    experts, scale, copied, left_out = {}, {}, _norms(network, source), {}
-    for name, layer in dynamic.items():
-        for kind, shape in (("weight", layer.weight.shape[1:]), ("bias", (layer.out_features,))):
-            own = f"{name}.cond_conv.{kind}".lstrip(".")
-            if own not in target:
-                continue
-            # The stock convolution stands in the layer's place (nn.Conv2d), or in that of the block
-            # around it (Conv).
-            found = [
-                key
-                for key in (f"{name}.{kind}".lstrip("."), f"{name}.conv.{kind}".lstrip("."))
-                if key in source
-            ]
-            if not found:
-                left_out[own] = "stock has no convolution there"
-            elif source[found[0]].shape != shape:
-                left_out[own] = (
-                    f"stock has shape {tuple(source[found[0]].shape)}, an expert {tuple(shape)}"
-                )
-            else:
-                experts[own] = found[0]
-                scale[own] = (
-                    2 / layer.num_experts
-                    if normalise and layer.routing_activation == "sigmoid"
-                    else 1
-                )
-    for name, tensor in target.items():
-        if name in experts or name in left_out or name in copied:
-            continue
-        if any(name.startswith(f"{layer}.routing.".lstrip(".")) for layer in dynamic):
-            left_out[name] = "a router, which stock does not have"
-        elif name not in source:
-            left_out[name] = "stock has no tensor of that name"
-        elif source[name].shape != tensor.shape:
-            left_out[name] = "the shape differs, as it does for another number of classes"
-        else:
-            copied[name] = name
-    if not experts and not copied:
+    if all(pair.stock is None for pair in pairs):
         raise ValueError(
             "nothing in stock fits the model by name and shape: are they of one family and scale,"
             " as YOLOv10n both?"
         )
 
     with torch.no_grad():
-        for name, key in experts.items():
-            target[name].copy_((source[key] * scale[name]).flatten().expand_as(target[name]))
-        for name, key in copied.items():
-            target[name].copy_(source[key])
+        for own, key, factor, _ in pairs:
+            if factor is not None:
+                target[own].copy_((source[key] * factor).flatten().expand_as(target[own]))
+            elif key is not None:
+                target[own].copy_(source[key])
     if network is not model:
-        model.ckpt = {
-            "model": network
-        }  # ultralytics starts training from the weights of a model only if it has this
-    used = {*experts.values(), *copied.values()}
-    unused = {
-        key: "the shape differs" if key in target else "the model has no place for it"
-        for key in source
-        if key not in used
-    }
-    return Upcycled(experts, copied, left_out, unused)
+        # ultralytics starts training from the weights of a model only if it has this
+        model.ckpt = {"model": network}
+    return _report(pairs, target, source)
 
 
-def _norms(network: nn.Module, source: dict[str, Tensor]) -> dict[str, str]:
+class _Pair(NamedTuple):
+    """A tensor of the model and the stock tensor that it gets."""
+
+    own: str
+    stock: str | None  # None: it stays as it was
+    factor: float | None = None  # for experts: what the stock kernel is multiplied by
+    why: str = ""  # it stays as it was
+
+
+def _expert_pairs(
+    dynamic: dict[str, DynamicConv],
+    target: dict[str, Tensor],
+    source: dict[str, Tensor],
+    normalise: bool,
+) -> dict[str, _Pair]:
+    """The experts of each dynamic layer, and the convolution that stands in its place in stock."""
+    pairs = {}
+    for name, layer in dynamic.items():
+        factor = 2 / layer.num_experts if layer.routing_activation == "sigmoid" else 1
+        for kind, shape in (("weight", layer.weight.shape[1:]), ("bias", (layer.out_features,))):
+            own = _join(name, f"cond_conv.{kind}")
+            if own not in target:
+                continue
+            # In the layer's place (nn.Conv2d), or in that of the block around it (Conv).
+            keys = [
+                key for key in (_join(name, kind), _join(name, f"conv.{kind}")) if key in source
+            ]
+            if not keys:
+                pairs[own] = _Pair(own, None, why="stock has no convolution there")
+            elif source[keys[0]].shape != shape:
+                shapes = f"{tuple(source[keys[0]].shape)}, an expert {tuple(shape)}"
+                pairs[own] = _Pair(own, None, why=f"stock has shape {shapes}")
+            else:
+                pairs[own] = _Pair(own, keys[0], factor if normalise else 1)
+    return pairs
+
+
+def _norm_pairs(network: nn.Module, source: dict[str, Tensor]) -> dict[str, _Pair]:
     """The BatchNorm of each DynamicConvBNAct (called `norm`) and its stock counterpart (called
     `bn`), where they fit.
     """
@@ -166,29 +155,59 @@ def _norms(network: nn.Module, source: dict[str, Tensor]) -> dict[str, str]:
     for name, block in network.named_modules():
         if isinstance(block, DynamicConvBNAct):
             for key, tensor in block.norm.state_dict().items():
-                stock = f"{name}.bn.{key}".lstrip(".")
+                own, stock = _join(name, f"norm.{key}"), _join(name, f"bn.{key}")
                 if stock in source and source[stock].shape == tensor.shape:
-                    pairs[f"{name}.norm.{key}".lstrip(".")] = stock
+                    pairs[own] = _Pair(own, stock)
     return pairs
 
 
-def _network(model, what: str) -> nn.Module:
-    # Imported late: ultralytics may be in the middle of its own import when it brings this module
-    # in.
-    from ultralytics.engine.model import Model
+def _plain_pair(
+    name: str, tensor: Tensor, source: dict[str, Tensor], dynamic: dict[str, DynamicConv]
+) -> _Pair:
+    """Any other tensor, and the stock tensor of the same name and shape."""
+    if any(name.startswith(_join(layer, "routing.")) for layer in dynamic):
+        return _Pair(name, None, why="a router, which stock does not have")
+    if name not in source:
+        return _Pair(name, None, why="stock has no tensor of that name")
+    if source[name].shape != tensor.shape:
+        why = "the shape differs, as it does for another number of classes"
+        return _Pair(name, None, why=why)
+    return _Pair(name, name)
 
-    network = model.model if isinstance(model, Model) else model
-    if not isinstance(network, nn.Module):
-        raise TypeError(
-            f"{what} must be a YOLO or a torch.nn.Module{' or a state_dict' * (what == 'stock')},"
-            f" got {type(network).__name__}; for a file pass YOLO(file)"
-        )
-    return network
+
+def _report(pairs: list[_Pair], target: dict[str, Tensor], source: dict[str, Tensor]) -> Upcycled:
+    used = {pair.stock for pair in pairs}
+    return Upcycled(
+        experts={pair.own: pair.stock for pair in pairs if pair.factor is not None},
+        copied={pair.own: pair.stock for pair in pairs if pair.stock and pair.factor is None},
+        left_out={pair.own: pair.why for pair in pairs if pair.stock is None},
+        unused={
+            key: "the shape differs" if key in target else "the model has no place for it"
+            for key in source
+            if key not in used
+        },
+    )
+
+
+def _refuse_fused(target: dict[str, Tensor], source: dict[str, Tensor]) -> None:
+    for name in target:
+        stem = name.removesuffix("bn.weight")
+        if stem != name and name not in source and f"{stem}conv.bias" in source:
+            raise ValueError(
+                f"stock is fused: it has no {name}, BatchNorm is folded into its kernels. Load it"
+                " anew and do not call fuse()"
+            )
+
+
+def _join(name: str, rest: str) -> str:
+    """The name of a tensor in the module of that name; '' is the whole network."""
+    return f"{name}.{rest}" if name else rest
 
 
 def _state(stock) -> dict[str, Tensor]:
     if not isinstance(stock, dict):
-        return _network(stock, "stock").state_dict()
+        kinds = "a YOLO or a torch.nn.Module or a state_dict"
+        return as_network("stock", stock, kinds).state_dict()
     strange = next(
         (
             f"{k!r}: {type(v).__name__}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib.resources import files
 from pathlib import Path
+
+from ..checks import check_count, did_you_mean
 
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
@@ -48,9 +49,9 @@ def path(name: str) -> Path:
     """
     names = models()
     if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        raise ValueError(f"no model is called {name!r}{hint} There are: {', '.join(names)}")
+        raise ValueError(
+            f"no model is called {name!r}{did_you_mean(name, names)} There are: {', '.join(names)}"
+        )
     return _FOLDER / f"{name}.yaml"
 
 
@@ -62,10 +63,10 @@ def build(name: str, nc: int | None = None):
         nc: number of classes; 80 if left out. Training sets it to that of the data in any case.
 
     Raises:
-        ValueError: unknown name, or nc below 1.
+        ValueError, TypeError: unknown name, or nc is no int of at least 1.
     """
-    if nc is not None and (not isinstance(nc, int) or isinstance(nc, bool) or nc < 1):
-        raise ValueError(f"nc must be the number of classes, at least 1, got {nc!r}")
+    if nc is not None:
+        check_count("nc", nc)
     # Imported late: ultralytics may be in the middle of its own import when it brings this module
     # in.
     from ultralytics import YOLO
