@@ -1,10 +1,9 @@
-"""What several test files share: the repository, the built site on a local server, and a browser."""
+"""What test files share: the repository, the built site on a local server, and a browser."""
 
 import functools
 import http.server
 import os
 import shutil
-import sys
 import threading
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build/html"
-sys.path.insert(0, str(ROOT / "tools"))  # the tools are tested too, as the modules that they are
 
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 PREFIX = f"/{REPOSITORY.split('/')[-1]}/"  # GitHub Pages serves the site in a folder of that name

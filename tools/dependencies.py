@@ -22,15 +22,14 @@ class Module:
     """
 
     def __init__(self, source, name, is_package=False):
-        self.tree = ast.parse(source)
+        tree = ast.parse(source)
+        self.digest = digest_of_text(without_docstrings(tree))
         self.package = name if is_package else name.rpartition(".")[0]
         self.imported = {}  # local name -> (module, the name in it, or None for the module itself)
         self.handed_on = set()  # imported for others
-        self.bare, self.attributes = (
-            set(),
-            {},
-        )  # names used alone; names of which attributes are used
-        for node in ast.walk(self.tree):
+        self.bare = set()  # names used alone
+        self.attributes = {}  # name -> those of its attributes that are used
+        for node in ast.walk(tree):
             self._look_at(node)
         self.bare -= {"__all__"}
 
@@ -138,9 +137,8 @@ class Package:
             if source is None or source.partition(".")[0] != PACKAGE:
                 continue
             parts = source.split(".")
-            found |= {
-                ".".join(parts[: i + 1]) for i in range(len(parts))
-            } & self.files.keys()  # packages run on import
+            around = {".".join(parts[:length]) for length in range(1, len(parts))}
+            found |= around & self.files.keys()  # the packages around a module run before it
             target = source if attribute is None else f"{source}.{attribute}"
             if target in self.files:  # a module: what is used of it
                 used = module.attributes.get(name, set())
@@ -177,7 +175,7 @@ class Package:
         total = hashlib.sha256()
         for name in sorted(modules):
             if name in self.files:
-                total.update(f"{name} {without_docstrings(self.module(name).tree)}".encode())
+                total.update(f"{name} {self.module(name).digest}".encode())
             for file in self.data.get(name, ()):
                 total.update(f"{file.relative_to(self.root)} ".encode() + file.read_bytes())
         return total.hexdigest()
@@ -188,8 +186,7 @@ def digest_of_text(text):
 
 
 def without_docstrings(tree):
-    """A dump of the syntax tree without docstrings, lines and columns."""
-    tree = ast.parse(ast.unparse(tree))
+    """A dump of the syntax tree without lines and columns, its docstrings emptied."""
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))

@@ -64,7 +64,9 @@ class Chapter:
         """
         notebook = self.notebook
         if self.result():
-            old = self.code_cells(nbformat.read(self.copy, as_version=4))
+            copied = nbformat.read(self.copy, as_version=4)
+            old = self.code_cells(copied)
+            notebook.metadata.language_info = copied.metadata.language_info  # of the kernel
             for cell, executed in zip(self.code_cells(notebook), old, strict=True):
                 cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
         else:
