@@ -474,7 +474,6 @@ def test_a_full_disk_says_what_to_do_and_the_next_call_continues(
         last.symlink_to("/dev/full")
 
     on("on_train_epoch_end", fill_disk)
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # ultralytics tries again, three times
     with pytest.raises(
         OSError, match="the disk is full; free some space and call train again, it continues"
     ) as caught:
@@ -488,6 +487,9 @@ def test_a_full_disk_says_what_to_do_and_the_next_call_continues(
     last.unlink()
     last.touch()  # what a full disk leaves
     assert training.train(MODEL, data, TINY, folder=stopped, quiet=True).curves["epoch"] == [1, 2]
+    monkeypatch.setattr(
+        time, "sleep", lambda _: None
+    )  # ultralytics' torch.save tries again, three times
     with pytest.raises(OSError, match="the disk is full"), repair.explain_full_disk(last):
         torch.save(torch.zeros(10), "/dev/full")  # torch's writer raises another error
     with pytest.raises(PermissionError), repair.explain_full_disk(last):
