@@ -1,5 +1,23 @@
-"""Dynamic convolution: the operator, the layer, its YOLO blocks, and what a book needs to explain
-them.
+"""Dynamic convolution, hands on: the package that the chapters of the book import.
+
+The map of the house. Each room imports only from those above it.
+
+    checks          what public functions ask of their arguments
+    functional      the operator Y = Σ αᵢ (X ∗ Wᵢ), and the ways to evaluate it
+    layers          DynamicConv: a router, and the expert kernels that it mixes
+    counting        what a model costs, and what a profiler prints
+    export          ONNX and TorchScript for any batch
+    benchmark       time beside alternatives, peak memory
+    offline         no talk with other hosts
+    relatives/      deformable convolution, DCNv3, backbones from timm
+    edits/          the tutorials' four edits to a copy of ultralytics
+    yolo/           blocks, their registration, model files, stock weights for all experts
+    lab/            data, training runs, sweeps, what the routers do
+    figures/        plots, charts, tables, figures to touch; they compute nothing
+    exercises/      what checks a reader's answers
+
+`import dynconv` gives the operator, the layer, its cost and its export; the YOLO blocks come when
+they are asked for. `python -m dynconv` makes the four edits, or runs the command `yolo`.
 """
 
 from ._on_ultralytics import watch

@@ -11,15 +11,16 @@ from . import edits
 
 HELP = """\
 python -m dynconv patch DIR [--check | --undo] [--force]
-    Make the four edits of the YOLO tutorials in your own copy of ultralytics, so that its YAMLs may name DynamicConv
-    and C2f_DynamicConv. DIR is a checkout, or the folder `ultralytics` itself.
+    Make the four edits of the YOLO tutorials in your own copy of ultralytics, so that its YAMLs may
+    name DynamicConv and C2f_DynamicConv. DIR is a checkout, or the folder `ultralytics` itself.
     --check   only say which of the edits are there: exit code 0 if all are, 1 if not
     --undo    take exactly the edits away again
     --force   also in an installed package (site-packages)
     Exit code 2: refused, nothing was changed.
 
 python -m dynconv ARGUMENTS...
-    The command `yolo ARGUMENTS...` of ultralytics, with this package's modules registered, for example
+    The command `yolo ARGUMENTS...` of ultralytics, with this package's modules registered, for
+    example
     python -m dynconv detect train model=my-dynamicconv.yaml data=coco8.yaml epochs=1
 """
 
@@ -64,9 +65,8 @@ def main(arguments: list[str]) -> int | None:
         return 0
     if arguments[0] == "patch":
         return patch(arguments[1:])
-    from ultralytics.cfg import (
-        entrypoint,
-    )  # importing this package has seen to it that our modules are registered now
+    # importing this package has seen to it that our modules are registered now
+    from ultralytics.cfg import entrypoint
 
     return entrypoint()  # reads sys.argv
 

@@ -17,14 +17,12 @@ import os
 import sys
 
 SWITCHES = {
-    "YOLO_OFFLINE": (
-        "true"
-    ),  # no DNS question on import, no version check, no usage figures (older versions know only 'true')
-    "YOLO_AUTOINSTALL": (
-        "false"
-    ),  # never pip install what a checkpoint names: a stranger may own that name on PyPI
+    # no DNS question on import, no version check, no usage figures (old versions know only 'true')
+    "YOLO_OFFLINE": "true",
+    # never pip install what a checkpoint names: a stranger may own that name on PyPI
+    "YOLO_AUTOINSTALL": "false",
     # huggingface_hub: only weights that are on this machine, and no usage figures
-    "HF_HUB_OFFLINE": ("1"),
+    "HF_HUB_OFFLINE": "1",
 }
 _before: dict[str, str | None] = {}  # what `stay_offline` found, for `go_online`
 
