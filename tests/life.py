@@ -1,14 +1,14 @@
-"""What the tests of a model's life share: code in a new process, a data set of eight tiny images, a
-network's output.
+"""What the tests of a model's life share: code in a new process, a tiny data set, a network's
+output.
 """
 
 import os
 import subprocess
 import sys
 
-import numpy as np
 import torch
-from PIL import Image
+from tiny import OPTIONS
+from tiny import make_data as make_data
 
 ENVIRONMENT = {
     "YOLO_OFFLINE": "true",
@@ -16,11 +16,9 @@ ENVIRONMENT = {
     "YOLO_VERBOSE": "false",
     "PYTEST_CURRENT_TEST": None,  # where ultralytics finds it, it behaves differently
 }
-# Arguments of train() in such a folder. Absolute, since ultralytics puts a relative project into a
-# folder of its own.
-TINY = (
-    "data='data.yaml', imgsz=64, batch=4, workers=0, device='cpu', plots=False, exist_ok=True,"
-    " project=__import__('os').getcwd()"
+# The arguments of train() in a folder that `make_data` filled, as code.
+TINY = ", ".join(
+    [*(f"{name}={value!r}" for name, value in OPTIONS.items()), "project=__import__('os').getcwd()"]
 )
 
 
@@ -46,25 +44,6 @@ def run_python(code, cwd, *arguments, **environment):
         process.kill()
     assert process.returncode == 0, out[-1500:] + err[-1500:]
     return (out.strip().splitlines() or [""])[-1]
-
-
-def make_data(folder):
-    """Four images to train on and four to validate with, of noise, with one box each:
-    folder/data.yaml.
-    """
-    rng = np.random.default_rng(0)
-    for part in ("train", "val"):
-        (folder / "images" / part).mkdir(parents=True)
-        (folder / "labels" / part).mkdir(parents=True)
-        for i in range(4):
-            Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(
-                folder / "images" / part / f"{i}.png"
-            )
-            (folder / "labels" / part / f"{i}.txt").write_text("0 0.5 0.5 0.4 0.4\n")
-    (folder / "data.yaml").write_text(
-        f"path: {folder}\ntrain: images/train\nval: images/val\nnames: [thing]\n"
-    )
-    return folder
 
 
 def output(model, x):

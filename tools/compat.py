@@ -94,6 +94,7 @@ def oldest(wanted):
     python, stamp = folder / "bin/python", folder / "dynconv-floors.txt"
     if stamp.exists() and stamp.read_text().splitlines() == wanted:
         return python
+    stamp.unlink(missing_ok=True)  # written last: an interrupted installation is made anew
     print("compat: making an environment of the oldest versions (some 3 GB to download)")
     install = [python, "-m", "pip", "install", "--quiet"]
     commands = [[sys.executable, "-m", "venv", "--clear", folder], [*install, *wanted]]
@@ -110,7 +111,7 @@ def oldest(wanted):
         headless = [f"opencv-python-headless=={version}", "--no-deps", "--force-reinstall"]
         subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", "opencv-python"], check=True)
         subprocess.run([*install, *headless], check=True)
-    stamp.write_text("\n".join(wanted) + "\n")  # last: an interrupted installation is made anew
+    stamp.write_text("\n".join(wanted) + "\n")
     return python
 
 
