@@ -14,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 CLAIMS = "book/data/claims.yaml"
 FIELDS = ["id", "says", "verdict", "because", "shown"]  # of each claim, in this order
+READING = "reading"  # `decided_by: reading` may follow the verdict: then no test computes it
 VERDICTS = ("holds", "holds with a condition", "artefact", "wrong", "cannot be known")
 
 
@@ -23,52 +24,60 @@ class ClaimError(ValueError):
 
 def read_claims(root):
     """The claims below the folder `root`, {group: [claim, ...]}. Each is a dictionary with the keys
-    of FIELDS.
+    of FIELDS, and with `decided_by` where no test computes the verdict.
 
     Raises:
         ClaimError: a field is missing or unknown, an id is unfit or given twice, there is no such
-            verdict, notebook or code cell; the message names it.
+            verdict, way to decide, notebook or code cell; the message names it.
     """
     groups = yaml.safe_load((root / CLAIMS).read_text(encoding="utf-8"))
     seen = set()
     for claim in chain.from_iterable(groups.values()):
-        name = claim.get("id")
-        if list(claim) != FIELDS:
-            raise ClaimError(
-                f"{CLAIMS}: claim {name!r} must have the fields {', '.join(FIELDS)} in this order,"
-                f" got {', '.join(claim)}"
-            )
-        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)):
-            raise ClaimError(
-                f"{CLAIMS}: the id {name!r} must be words of small letters and digits with hyphens"
-                " between them"
-            )
-        if name in seen:
-            raise ClaimError(f"{CLAIMS}: two claims have the id {name!r}; rename one of them")
-        seen.add(name)
-        if claim["verdict"] not in VERDICTS:
-            raise ClaimError(
-                f"{CLAIMS}: claim {name!r} has the verdict {claim['verdict']!r}; expected one of"
-                f" {', '.join(VERDICTS)}"
-            )
-        stem, _, cell = claim["shown"].partition("#")
-        notebook = root / "notebooks" / f"{stem}.ipynb"
-        if not notebook.is_file():
-            raise ClaimError(
-                f"{CLAIMS}: claim {name!r} is shown in {stem!r}, but there is no"
-                f" notebooks/{stem}.ipynb"
-            )
-        code = [
-            each.get("id")
-            for each in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-            if each["cell_type"] == "code"
-        ]
-        if cell not in code:
-            raise ClaimError(
-                f"{CLAIMS}: claim {name!r} is shown in the cell {cell!r}, but"
-                f" notebooks/{stem}.ipynb has no code cell of that id"
-            )
+        complaint = complaint_about(claim, root)
+        if not complaint and claim["id"] in seen:
+            complaint = f"two claims have the id {claim['id']!r}; rename one of them"
+        if complaint:
+            raise ClaimError(f"{CLAIMS}: {complaint}")
+        seen.add(claim["id"])
     return groups
+
+
+def complaint_about(claim, root):
+    """What is wrong with a claim by itself; '' if nothing is."""
+    name = claim.get("id")
+    expected = FIELDS.copy()
+    if "decided_by" in claim:
+        expected.insert(expected.index("verdict") + 1, "decided_by")
+    if list(claim) != expected:
+        return (
+            f"claim {name!r} must have the fields {', '.join(FIELDS)} in this order, and may have"
+            f" decided_by after verdict; got {', '.join(claim)}"
+        )
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(name)):
+        return (
+            f"the id {name!r} must be words of small letters and digits with hyphens between them"
+        )
+    if claim["verdict"] not in VERDICTS:
+        return (
+            f"claim {name!r} has the verdict {claim['verdict']!r}; expected one of"
+            f" {', '.join(VERDICTS)}"
+        )
+    if claim.get("decided_by", READING) != READING:
+        return (
+            f"claim {name!r} has decided_by {claim['decided_by']!r}; expected {READING!r}, or"
+            " nothing where a test computes the verdict"
+        )
+    stem, _, cell = claim["shown"].partition("#")
+    notebook = root / "notebooks" / f"{stem}.ipynb"
+    if not notebook.is_file():
+        return f"claim {name!r} is shown in {stem!r}, but there is no notebooks/{stem}.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    if cell not in [each.get("id") for each in cells if each["cell_type"] == "code"]:
+        return (
+            f"claim {name!r} is shown in the cell {cell!r}, but notebooks/{stem}.ipynb has no code"
+            " cell of that id"
+        )
+    return ""
 
 
 class Claims(SphinxDirective):
@@ -111,6 +120,7 @@ class Claims(SphinxDirective):
         chapter = self.env.app.builder.get_relative_uri(self.env.docname, f"notebooks/{notebook}")
         says, _ = self.parse_inline(claim["says"])
         because, _ = self.parse_inline(claim["because"])
+        by = " Decided by reading. " if claim.get("decided_by") == READING else " "
         number = notebook.partition("_")[0].lstrip("0")
         shown = self.link(f"Chapter {number} shows it", f"{chapter}#cell-{cell}")
         here = self.link("#", f"#claim-{claim['id']}", reftitle="Link to this claim")
@@ -119,7 +129,7 @@ class Claims(SphinxDirective):
             nodes.paragraph(
                 "", "", self.badge(claim["verdict"]), nodes.Text(" "), nodes.strong("", "", *says)
             ),
-            nodes.paragraph("", "", *because, nodes.Text(" "), shown, nodes.Text(".\u00a0"), here),
+            nodes.paragraph("", "", *because, nodes.Text(by), shown, nodes.Text(".\u00a0"), here),
             ids=[f"claim-{claim['id']}"],
         )
 
