@@ -1,5 +1,5 @@
 """What the tests of a model's life share: code in a new process, a tiny data set, a network's
-output.
+output, parameters that all matter.
 """
 
 import os
@@ -44,6 +44,13 @@ def run_python(code, cwd, *arguments, **environment):
         process.kill()
     assert process.returncode == 0, out[-1500:] + err[-1500:]
     return (out.strip().splitlines() or [""])[-1]
+
+
+def stirred(layer):
+    """The layer with parameters that all matter (offsets and masks start at zero)."""
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=0.4)
+    return layer
 
 
 def output(model, x):

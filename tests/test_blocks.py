@@ -62,7 +62,7 @@ def test_c2f_equals_its_definition():
 
 
 def test_yolov8n_with_every_c2f_replaced_has_the_known_parameter_count():
-    """4,575,448 at nc = 80 is what ultralytics builds when the block is registered as it should be."""
+    """4,575,448 at nc = 80 is what ultralytics builds when the block is registered as it should."""
     from ultralytics.nn.tasks import DetectionModel
 
     network = DetectionModel("yolov8n.yaml", verbose=False)
