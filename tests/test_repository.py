@@ -1,23 +1,33 @@
-"""The public address: one place decides it, every other place agrees, and one command changes it."""
+"""The public address: one place decides it, every other agrees, and one command changes it."""
 
+import fnmatch
+import os
 import re
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import repository
 from conftest import REPOSITORY, ROOT
 
 OWNER, NAME = REPOSITORY.split("/")[-2:]
-BUILT_OR_FOREIGN = {"_build", "node_modules", "__pycache__", "build", "dist"}
+IGNORED = [".git"] + [
+    line.rstrip("/")
+    for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
 
 
 def text_files(root):
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        foreign = BUILT_OR_FOREIGN.intersection(parts) or any(
-            part.startswith(".") or ".egg-info" in part for part in parts
-        )
-        if path.is_file() and not foreign:
+    """The files below root that git does not ignore, and what they say: also where git is not."""
+
+    def kept(names):
+        return [name for name in names if not any(fnmatch.fnmatch(name, i) for i in IGNORED)]
+
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(kept(folders))
+        for path in (Path(folder, name) for name in sorted(kept(names))):
             try:
                 yield path, path.read_text(encoding="utf-8")
             except UnicodeDecodeError:
@@ -90,17 +100,17 @@ def test_changes_every_place_and_back(copy):
 
 
 def test_an_interrupted_run_can_be_repeated(copy, monkeypatch):
-    replace, count = repository.os.replace, iter(range(100))
+    count = iter(range(100))
 
     def fails_at_third(*paths):
         if next(count) == 2:
             raise KeyboardInterrupt
-        replace(*paths)
+        os.replace(*paths)
 
-    monkeypatch.setattr(repository.os, "replace", fails_at_third)
-    with pytest.raises(KeyboardInterrupt):
-        repository.main("https://github.com/a-teacher/course")
-    monkeypatch.setattr(repository.os, "replace", replace)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(repository, "os", SimpleNamespace(replace=fails_at_third))
+        with pytest.raises(KeyboardInterrupt):
+            repository.main("https://github.com/a-teacher/course")
     repository.main("https://github.com/a-teacher/course")
     assert not [
         path
@@ -122,10 +132,15 @@ def test_an_interrupted_run_can_be_repeated(copy, monkeypatch):
         "https://github.com/a-teacher/..",
     ],
 )
-def test_refuses_other_addresses(copy, url):
-    before = snapshot(copy)
+def test_refuses_other_addresses(url):
     with pytest.raises(repository.RepositoryUrlError, match="https://github.com/owner/name"):
-        repository.main(url)
+        repository.split(url)
+
+
+def test_a_refused_address_changes_nothing(copy):
+    before = snapshot(copy)
+    with pytest.raises(repository.RepositoryUrlError, match="Nothing was changed"):
+        repository.main("https://gitlab.com/a-teacher/course")
     assert snapshot(copy) == before
 
 
