@@ -1,4 +1,4 @@
-"""`make env`: what it does after an interruption, after a change, and when nothing is to be done."""
+"""`make env`: what it does after an interruption, after a change, and with nothing to do."""
 
 import sys
 from types import SimpleNamespace
