@@ -32,7 +32,12 @@ FIGURES = {
     "response": lambda: on_axes(lambda ax: plots.response(ax, X - 0.5, 1.0, "Y")),
     "kernel": lambda: on_axes(lambda ax: plots.kernel_heatmap(ax, EXPERTS[0], 1.0, "W")),
     "alpha": lambda: on_axes(lambda ax: plots.alpha_bars(ax, RNG.random(8))),
-    "row": lambda: plots.experts_row(EXPERTS, ALPHA, MIXED),
+    "boxes": lambda: plots.boxes(
+        [plots.Box("Conv", 1, 2, bold=True), plots.Box("split", 1, 1, fill=0.4)],
+        [((1, 1.7), (1, 1.3))],
+        [plots.Note("c", 1.2, 1.5, italic=True)],
+        [(1, 2.4, 1.5)],
+    ),
     "mixing": lambda: plots.mixing(X, EXPERTS, ALPHA, MIXED, X - 0.5),
     "mixing 8": lambda: plots.mixing(
         X, np.tile(EXPERTS, (2, 1, 1)), np.tile(ALPHA, 2), MIXED, X - 0.5
@@ -143,7 +148,7 @@ def test_a_signed_map_has_a_light_and_a_dark_form():
         on_axes(lambda ax: plots.response(ax, [[-1.0, 0.0, 9.0]], 1.0)), "a figure"
     )
     assert page.count('class="dc-light"') == page.count('class="dc-dark"') == 1
-    assert page.count("<image") == 2 and page.count("image-rendering:pixelated") == 2
+    assert page.count("<image") == 2 and page.count("image-rendering: pixelated") == 2
 
 
 def test_a_matrix_shows_its_numbers_on_both_themes():
@@ -245,10 +250,6 @@ def test_epochs_are_whole_numbers():
         (lambda ax: plots.alpha_bars(ax, np.zeros(9)), "at most 8 experts"),
         (lambda ax: plots.curves({}, "x", "y"), "at least one"),
         (lambda ax: plots.curves({"a": (T, T[:3])}, "x", "y"), r"one value per x \(5\), got 3"),
-        (
-            lambda ax: plots.experts_row(EXPERTS, ALPHA[:2], MIXED),
-            r"one value per expert \(4\), got 2",
-        ),
         (
             lambda ax: plots.mixing(X, np.zeros((9, 3, 3)), np.zeros(9), MIXED, X),
             "at most 8 experts",

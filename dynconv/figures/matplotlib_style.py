@@ -1,4 +1,4 @@
-"""How figures of the book look in matplotlib: sizes, spines, colours, and numbers as text."""
+"""How figures of the book look in matplotlib: sizes, spines and colours."""
 
 from __future__ import annotations
 
@@ -53,9 +53,3 @@ def use_book_style() -> None:
     itself.
     """
     matplotlib.rcParams.update(BOOK_STYLE)
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Fixed digits and a true minus; what rounds to zero has no sign."""
-    text = f"{float(value):.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ..lab import scenes
+
 
 class Colour(NamedTuple):
     """One colour in its form for light pages and its form for dark pages (CSS hex)."""
@@ -49,13 +51,16 @@ NEGATIVE = Colour("#2166ac", "#6ab0f3")  # diverging palette, centred at zero
 ZERO = Colour("#f7f7f7", "#24272c")
 POSITIVE = Colour("#b2182b", "#f4777f")
 
-# The four lights: a mark and a neutral tint each, never an expert's colour.
-LIGHTS = {
-    "day": ("○", Colour("#b8b8b8", "#d8d8d8")),
-    "night": ("●", Colour("#3f3f3f", "#707070")),
-    "inverted": ("◐", Colour("#8f8f8f", "#a8a8a8")),
-    "noisy": ("▦", Colour("#6f6f6f", "#8c8c8c")),
-}
+# The four lights, in the order of the laboratory: a mark and a neutral tint each, never an expert's
+# colour. A light without a mark fails here.
+_MARKS = ("○", "●", "◐", "▦")
+_TINTS = (
+    Colour("#b8b8b8", "#d8d8d8"),
+    Colour("#3f3f3f", "#707070"),
+    Colour("#8f8f8f", "#a8a8a8"),
+    Colour("#6f6f6f", "#8c8c8c"),
+)
+LIGHTS = dict(zip(scenes.LIGHTS, zip(_MARKS, _TINTS, strict=True), strict=True))
 
 
 def expert_name(index: int) -> str:
@@ -63,6 +68,12 @@ def expert_name(index: int) -> str:
     1'.
     """
     return f"expert {index + 1}"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Fixed digits and a true minus; what rounds to zero has no sign."""
+    text = f"{float(value):,.{digits}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
 
 def readable_on(colour) -> str:

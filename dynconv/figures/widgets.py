@@ -10,35 +10,16 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import re
-from importlib.resources import files
-from urllib.parse import quote
 
 from PIL import Image
 
 from ..checks import as_array
 from . import style
-from .arrays import as_alpha
+from .arrays import as_alpha, one_of, within
+from .custom_element import Widget as Widget
+from .custom_element import module as module
 
-_FALLBACK = "This figure needs JavaScript."
 MOST_EXPERTS = len(style.EXPERTS)
-
-
-class Widget:
-    """A figure to touch; as the last expression of a cell it shows itself."""
-
-    def __init__(self, figure: str, data: dict):
-        self.figure, self.data = figure, data
-
-    def _repr_html_(self) -> str:
-        name = "dc-" + self.figure.replace("_", "-")
-        return (
-            f"<style>{style.theme_css()}\n{_hatches_css()}\n{_source('kit.css')}</style>\n"
-            f'<{name} class="dc-figure"><p class="dc-fallback">{_FALLBACK}</p>'
-            f'<script type="application/json">{_safe_json(self.data)}</script></{name}>\n'
-            f'<script type="module">\n{module(self.figure)}\ndefine("{name}", draw);\n</script>'
-        )
 
 
 def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = None) -> Widget:
@@ -59,7 +40,7 @@ def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = Non
         shapes = ", ".join(f"{name!r} {picture.shape}" for name, picture in pictures.items())
         raise ValueError(f"all images must have the same shape, got {shapes}")
     for name, picture in pictures.items():
-        _within(f"image {name!r}", picture, 0, 1)
+        within(f"image {name!r}", picture, 0, 1)
     experts = as_array("experts", experts, 3)
     M = len(experts)
     if M > MOST_EXPERTS:
@@ -68,7 +49,7 @@ def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = Non
             f" got {M}"
         )
     alpha = as_alpha([1 / M] * M if alpha is None else alpha, M)
-    _within("alpha", alpha, 0, 1)
+    within("alpha", alpha, 0, 1)
     rows = [
         {"name": str(name), "pixels": picture.round(3).tolist()}
         for name, picture in pictures.items()
@@ -90,8 +71,8 @@ def sigmoid_softmax(logits=(0.0, 0.0, 0.0, 0.0), temperature: float = 1.0) -> Wi
         raise ValueError(
             f"logits must be 2 to {MOST_EXPERTS} numbers, one per expert, got {len(logits)}"
         )
-    _within("logits", logits, -4, 4)
-    _within("temperature", as_array("temperature", temperature, 0), 0.1, 10)
+    within("logits", logits, -4, 4)
+    within("temperature", as_array("temperature", temperature, 0), 0.1, 10)
     return Widget("sigmoid_softmax", {"logits": logits.tolist(), "temperature": float(temperature)})
 
 
@@ -130,8 +111,8 @@ def cost(
         for what, value, allowed in zip(
             ("c_in", "c_out", "kernel_size", "side"), values, _COST_RANGES
         ):
-            _one_of(what + of, value, allowed)
-    _one_of("experts", experts, range(1, MOST_EXPERTS + 1))
+            one_of(what + of, value, allowed)
+    one_of("experts", experts, range(1, MOST_EXPERTS + 1))
     data = dict(zip(("cIn", "cOut", "k", "side"), start), M=experts)
     return Widget(
         "cost",
@@ -152,13 +133,13 @@ def recorded_alpha(images, conditions, alpha: dict, means: dict, closeups: dict)
         closeups: {layer: CloseUp}, what `routing.closeups` gave for it.
     """
     pictures = as_array("images", images, 3)
-    _within("images", pictures, 0, 1)
+    within("images", pictures, 0, 1)
     if len(conditions) != len(pictures):
         raise ValueError(
             f"conditions must have one name per image ({len(pictures)}), got {len(conditions)}"
         )
     for name in {*means, *conditions}:
-        _one_of("a condition", name, tuple(style.LIGHTS))
+        one_of("a condition", name, tuple(style.LIGHTS))
     if missing := set(conditions) - set(means):
         raise ValueError(f"means has no entry for {sorted(missing)[0]!r}")
     if not alpha or set(alpha) != set(closeups):
@@ -180,7 +161,7 @@ def recorded_alpha(images, conditions, alpha: dict, means: dict, closeups: dict)
                 f" {rows.shape}"
             )
         as_alpha(rows[0])  # not more experts than there are colours
-        _within(f"alpha of {name!r}", rows, 0, 1)
+        within(f"alpha of {name!r}", rows, 0, 1)
         scale = abs(closeup.gram).max()  # only ratios are shown
         layers.append(
             {
@@ -222,7 +203,7 @@ def sampling(image, kernel, at: tuple[int, int] | None = None) -> Widget:
         at: the pixel of Y to start from, (row, column), counted from 0; the middle if left out.
     """
     x, kernel = as_array("image", image, 2), as_array("kernel", kernel, 2)
-    _within("image", x, 0, 1)
+    within("image", x, 0, 1)
     if kernel.shape not in ((3, 3), (5, 5)):
         raise ValueError(f"kernel must have shape (3, 3) or (5, 5), got {kernel.shape}")
     if min(x.shape) < len(kernel):
@@ -233,7 +214,7 @@ def sampling(image, kernel, at: tuple[int, int] | None = None) -> Widget:
     if len(at) != 2:
         raise ValueError(f"at must be (row, column), got {tuple(at)}")
     for what, value, size in zip(("row", "column"), at, x.shape):
-        _one_of(f"{what} of at", value, range(size))
+        one_of(f"{what} of at", value, range(size))
     return Widget(
         "sampling",
         {
@@ -264,11 +245,11 @@ def star(points=None, labels=None) -> Widget:
     points, labels = as_array("points", points, 2), as_array("labels", labels, 1)
     if points.shape[1] != 2:
         raise ValueError(f"points must have shape (N, 2), got {points.shape}")
-    _within("points", points, -2, 2)
+    within("points", points, -2, 2)
     if len(labels) != len(points):
         raise ValueError(f"labels must have one class per point ({len(points)}), got {len(labels)}")
     for value in labels:
-        _one_of("a label", value.item(), (0, 1))
+        one_of("a label", value.item(), (0, 1))
     return Widget(
         "star", {"points": points.round(3).tolist(), "labels": labels.astype(int).tolist()}
     )
@@ -285,57 +266,3 @@ def _png(picture) -> str:
 
 _CHANNELS = tuple(2**i for i in range(3, 10))
 _COST_RANGES = (_CHANNELS, _CHANNELS, (1, 3, 5, 7), range(1, 161))
-
-
-def module(figure: str) -> str:
-    """One figure as a module without imports: the kit, then the figure."""
-    kit, drawing = _source("kit.js"), _source(f"{figure}.js")
-    drawing, found = re.subn(
-        r'^import \{[^}]*\} from "\./kit\.js";\n', "", drawing, flags=re.MULTILINE
-    )
-    if found != 1:
-        raise ValueError(
-            f'touch/{figure}.js must import the kit in one line, import {{ ... }} from "./kit.js";'
-            f" found {found}"
-        )
-    return re.sub(r"^export ", "", kit + drawing, flags=re.MULTILINE)
-
-
-def _source(name: str) -> str:
-    return files(__package__).joinpath("touch", name).read_text(encoding="utf-8")
-
-
-def _hatches_css() -> str:
-    rules = []
-    for i, (path, width) in enumerate(style.HATCH_TILES):
-        svg = (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><path d='{path}'"
-            f" fill='none' stroke='#000' stroke-width='{width}' stroke-linecap='round'/></svg>"
-        )
-        address = quote(svg, safe=" =:/'")
-        rules.append(f'--dc-hatch-{i + 1}:url("data:image/svg+xml,{address}")')
-    return f".dc-figure{{{';'.join(rules)}}}"
-
-
-def _safe_json(data: dict) -> str:
-    """JSON that cannot end the script element it stands in, whatever a name contains."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace(
-        "<", "\\u003c"
-    )
-
-
-def _within(name: str, array, low: float, high: float) -> None:
-    if array.min() < low or array.max() > high:
-        raise ValueError(
-            f"{name} must be from {low} to {high}, got {array.min():.3g} to {array.max():.3g}"
-        )
-
-
-def _one_of(name: str, value, allowed) -> None:
-    if isinstance(value, bool) or value not in allowed:
-        text = (
-            f"{allowed[0]} to {allowed[-1]}"
-            if isinstance(allowed, range)
-            else ", ".join(map(str, allowed))
-        )
-        raise ValueError(f"{name} must be one of {text}, got {value!r}")

@@ -1,5 +1,7 @@
-// The parts that every figure to touch is made of. No framework, no state outside the element, no other host.
-// Colours come from CSS variables (style.py), so that a change of theme recolours everything at once.
+// The parts that every figure to touch is made of. No framework, no state outside the element, no
+// other host.
+// Colours come from CSS variables (style.py), so that a change of theme recolours everything at
+// once.
 
 /** Fixed digits and a true minus; what rounds to zero has no sign. */
 export function number(value, digits = 2) {
@@ -21,7 +23,21 @@ export function subscript(i) {
   return String(i + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 }
 
-/** An element with attributes and children; null attributes are left out, functions become listeners. */
+/** Σ alpha[i] · experts[i], maps of any size. */
+export function mix(experts, alpha) {
+  const weighed = (r, c) => experts.reduce((sum, expert, i) => sum + alpha[i] * expert[r][c], 0);
+  return experts[0].map((row, r) => row.map((_, c) => weighed(r, c)));
+}
+
+/** The largest |value| of a map. */
+export function largest(map) {
+  return map.flat().reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+/**
+ * An element with attributes and children; null attributes are left out, functions become
+ * listeners.
+ */
 export function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -49,10 +65,18 @@ export function button(text, click, attributes = {}) {
 
 /** A labelled row of buttons. */
 export function buttons(label, ...items) {
-  return h("div", { class: "dc-buttons", role: "group", "aria-label": label }, h("span", {}, label), ...items);
+  return h(
+    "div",
+    { class: "dc-buttons", role: "group", "aria-label": label },
+    h("span", {}, label),
+    ...items,
+  );
 }
 
-/** A bar in an expert's colour and hatch (or grey when `expert` is null) on a track; set(from, to) in fractions of the track. */
+/**
+ * A bar in an expert's colour and hatch (or grey when `expert` is null) on a track; set(from, to)
+ * in fractions of the track.
+ */
 export function bar(expert = null) {
   const fill = h("span", { class: "dc-fill", style: expertStyle(expert) });
   const set = (from, to) => {
@@ -68,15 +92,43 @@ export function expertStyle(expert) {
 }
 
 /**
- * A native range input whose track is a bar from `origin` to the value, inside a label that shows name and value.
- * `format` gives the visible value; `spoken` says it in words if the visible one is not enough.
+ * A native range input whose track is a bar from `origin` to the value, inside a label that shows
+ * name and value. `format` gives the visible value; `spoken` says it in words if the visible one is
+ * not enough.
  */
-export function slider({ label, min, max, step, value, origin = min, expert = null, format = number, change }) {
-  const shown = h("output", { class: "dc-value", "aria-hidden": "true" }); // aria-valuetext says it, once
+export function slider({
+  label,
+  min,
+  max,
+  step,
+  value,
+  origin = min,
+  expert = null,
+  format = number,
+  change,
+}) {
+  // aria-valuetext says it, once
+  const shown = h("output", { class: "dc-value", "aria-hidden": "true" });
   const line = bar(expert);
-  const input = h("input", { type: "range", min, max, step, value, ...KEYS, input: () => (update(), change(Number(input.value))) });
-  const root = h("label", { class: "dc-slider", style: expertStyle(expert) }, h("span", { class: "dc-name" }, label),
-    h("span", { class: "dc-range" }, line.root, input), shown); // the input first: a label belongs to its first control, and an output is one
+  const input = h("input", {
+    type: "range",
+    min,
+    max,
+    step,
+    value,
+    ...KEYS,
+    input: () => {
+      update();
+      change(Number(input.value));
+    },
+  });
+  const root = h(
+    "label",
+    { class: "dc-slider", style: expertStyle(expert) },
+    h("span", { class: "dc-name" }, label),
+    h("span", { class: "dc-range" }, line.root, input),
+    shown,
+  ); // the input first: a label belongs to its first control, and an output is one
   const part = (v) => (v - min) / (max - min);
   function update() {
     const v = Number(input.value);
@@ -85,13 +137,21 @@ export function slider({ label, min, max, step, value, origin = min, expert = nu
     input.setAttribute("aria-valuetext", format(v));
   }
   update();
-  return { root, input, set: (v) => ((input.value = v), update()) };
+  const set = (v) => {
+    input.value = v;
+    update();
+  };
+  return { root, input, set };
 }
 
 /** A kernel as a grid of cells with numbers, diverging around 0 between −limit and +limit. */
 export function heatmap(rows, columns, label) {
   const cells = Array.from({ length: rows * columns }, () => h("span"));
-  const root = h("div", { class: "dc-kernel", role: "img", "aria-label": label, style: `--columns:${columns}` }, ...cells);
+  const root = h(
+    "div",
+    { class: "dc-kernel", role: "img", "aria-label": label, style: `--columns:${columns}` },
+    ...cells,
+  );
   const set = (kernel, limit) => {
     const palette = signedPalette(root);
     kernel.flat().forEach((value, i) => {
@@ -116,24 +176,36 @@ export function signedColour([zero, negative, positive], value, limit) {
   return zero.map((base, c) => base + strength * ((value < 0 ? negative : positive)[c] - base));
 }
 
-/** Text on a ground [r, g, b] (0 to 255): black or white, whichever stands out more, 4.5:1 or better. */
+/**
+ * Text on a ground [r, g, b] (0 to 255): black or white, whichever stands out more, 4.5:1 or
+ * better.
+ */
 export function readable(ground) {
-  const [r, g, b] = ground.map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = ground.map((v) =>
+    v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4,
+  );
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
-/** A map as crisp pixels. paint(map) is grey, 0 to 1; paint(map, limit) is signed, in the diverging palette of the theme. */
+/**
+ * A map as crisp pixels. paint(map) is grey, 0 to 1; paint(map, limit) is signed, in the diverging
+ * palette of the theme.
+ */
 export function pixels(label) {
   const canvas = h("canvas", { class: "dc-pixels", role: "img", "aria-label": label });
   const paint = (map, limit = null) => {
     const [height, width] = [map.length, map[0].length];
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    if (canvas.width !== width || canvas.height !== height)
+      Object.assign(canvas, { width, height });
     const context = canvas.getContext("2d");
     const image = context.createImageData(width, height);
     const palette = signedPalette(canvas);
     map.flat().forEach((value, i) => {
       const grey = 255 * Math.min(Math.max(value, 0), 1);
-      image.data.set(limit === null ? [grey, grey, grey] : signedColour(palette, value, limit), 4 * i);
+      image.data.set(
+        limit === null ? [grey, grey, grey] : signedColour(palette, value, limit),
+        4 * i,
+      );
       image.data[4 * i + 3] = 255;
     });
     context.putImageData(image, 0, 0);
@@ -146,7 +218,10 @@ function rgb(element, name) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
-/** One sentence on what the picture shows now; read out when the reader pauses, not at every step of a slider. */
+/**
+ * One sentence on what the picture shows now; read out when the reader pauses, not at every step of
+ * a slider.
+ */
 export function summary() {
   const root = h("p", { class: "dc-summary", "aria-live": "polite" });
   let timer = null;
@@ -157,24 +232,37 @@ export function summary() {
   return { root, say };
 }
 
-/** Make <name> draw the figure from the JSON inside it. `draw(element, data)` returns what repaints its canvases, if it has any. */
+/**
+ * Make <name> draw the figure from the JSON inside it. `draw(element, data)` returns what repaints
+ * its canvases, if it has any.
+ */
 export function define(name, draw) {
-  if (customElements.get(name)) return; // a second figure of this kind on the page, or a cell run again
-  customElements.define(name, class extends HTMLElement {
-    connectedCallback() {
-      if (!this.body) { // not when a notebook only moves the element
-        this.body = h("div", { class: "dc-body" });
-        this.append(this.body);
-        this.repaint = draw(this.body, JSON.parse(this.querySelector("script").textContent)) ?? (() => {});
-        this.classList.add("dc-ready");
+  // a second figure of this kind on the page, or a cell run again
+  if (customElements.get(name)) return;
+  customElements.define(
+    name,
+    class extends HTMLElement {
+      connectedCallback() {
+        if (!this.body) {
+          // not when a notebook only moves the element
+          this.body = h("div", { class: "dc-body" });
+          this.append(this.body);
+          this.repaint =
+            draw(this.body, JSON.parse(this.querySelector("script").textContent)) ?? (() => {});
+          this.classList.add("dc-ready");
+        }
+        this.repaint();
+        this.themes = new MutationObserver(() => this.repaint());
+        const filter = {
+          attributes: true,
+          attributeFilter: ["data-theme", "theme", "class", "data-jp-theme-light"],
+        };
+        for (const node of [document.documentElement, document.body])
+          this.themes.observe(node, filter);
       }
-      this.repaint();
-      this.themes = new MutationObserver(() => this.repaint());
-      const filter = { attributes: true, attributeFilter: ["data-theme", "theme", "class", "data-jp-theme-light"] };
-      for (const node of [document.documentElement, document.body]) this.themes.observe(node, filter);
-    }
-    disconnectedCallback() {
-      this.themes.disconnect();
-    }
-  });
+      disconnectedCallback() {
+        this.themes.disconnect();
+      }
+    },
+  );
 }
