@@ -83,13 +83,18 @@ def visit(browser, site):
         context.close()
 
 
-UNNAMED_PICTURES = """() => [...document.querySelectorAll('main img, main svg, main canvas')].filter(picture => {
-  if (picture.closest('button, [aria-hidden=true], [role=presentation]') || picture.parentElement.closest('svg')) return false;
-  if (picture.closest('[role=img][aria-label]')) return false;
-  const name = picture.getAttribute('alt') || picture.getAttribute('aria-label') || picture.querySelector('title')?.textContent
-    || document.getElementById(picture.getAttribute('aria-labelledby'))?.textContent || '';
-  return name.trim() === '' || /\\.(png|svg|jpe?g)$/.test(name);
-}).map(picture => picture.outerHTML.slice(0, 160))"""
+UNNAMED_PICTURES = """() => {
+  const pictures = [...document.querySelectorAll('main :is(img, svg, canvas)')];
+  return pictures.filter(picture => {
+    if (picture.closest('button, [aria-hidden=true], [role=presentation]')) return false;
+    if (picture.parentElement.closest('svg')) return false;
+    if (picture.closest('[role=img][aria-label]')) return false;
+    const label = document.getElementById(picture.getAttribute('aria-labelledby'));
+    const name = picture.getAttribute('alt') || picture.getAttribute('aria-label')
+      || picture.querySelector('title')?.textContent || label?.textContent || '';
+    return name.trim() === '' || /\\.(png|svg|jpe?g)$/.test(name);
+  }).map(picture => picture.outerHTML.slice(0, 160));
+}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

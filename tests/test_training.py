@@ -107,6 +107,17 @@ def rows(folder):
 # --- what a run leaves ----------------------------------------------------------------------------
 
 
+def test_each_epoch_is_validated_and_nothing_else(data, tmp_path, on):
+    """ultralytics would validate best.pt once more, which nobody reads."""
+    validated = []
+    on("on_val_end", lambda validator: validated.append(validator.training))
+    run = training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+    assert validated == [True, True]
+    for weights in (run.weights, run.weights.with_name("best.pt")):
+        kept = torch.load(weights, weights_only=False)
+        assert kept["optimizer"] is None and kept["epoch"] == -1, "what only training needs stays"
+
+
 def test_a_run_leaves_plain_results_beside_its_weights(finished, data):
     run, lines = finished
     place = training.plan(MODEL, data, TINY, folder=os.path.dirname(run.folder)).folder

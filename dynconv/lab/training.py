@@ -201,7 +201,7 @@ def _call_ultralytics(job: Job, say: Say, source: str | Path, **arguments) -> No
     from ultralytics import YOLO
     from ultralytics.nn.modules import Detect
 
-    from ..yolo import DynamicConvTrainer
+    from .trainer import RunTrainer
 
     # Building a YOLOv8 leaves this on, and then the head of a YOLOv10 draws other random numbers
     # from the same seed.
@@ -209,14 +209,14 @@ def _call_ultralytics(job: Job, say: Say, source: str | Path, **arguments) -> No
     network = YOLO(source, task="detect")
     for event, callback in _callbacks(job.title, say, job.folder / "results.csv").items():
         network.add_callback(event, callback)
-    network.train(data=str(job.dataset.yaml), trainer=DynamicConvTrainer, **arguments)
+    network.train(data=str(job.dataset.yaml), trainer=RunTrainer, **arguments)
 
 
 def _callbacks(title: str, say: Say, table: Path) -> dict[str, Callable]:
     """What ultralytics is to call during a run. `table`: its results.csv, with the epochs before a
     continued one.
     """
-    batch_size = ended = None
+    batch_size = None
 
     def continue_clock(trainer):
         nonlocal batch_size
@@ -243,10 +243,6 @@ def _callbacks(title: str, say: Say, table: Path) -> dict[str, Callable]:
             )
 
     def say_epoch(trainer):
-        nonlocal ended
-        if ended:  # ultralytics calls this once more at the end, for best.pt
-            return
-        ended = trainer.stop
         parts = trainer.tloss  # a dict, or in older versions of ultralytics a tensor
         loss = sum(float(part) for part in (parts.values() if isinstance(parts, dict) else parts))
         score = trainer.metrics.get("metrics/mAP50(B)", float("nan"))
