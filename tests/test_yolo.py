@@ -330,7 +330,7 @@ def safe_globals():
     torch.serialization.add_safe_globals(before)
 
 
-@pytest.mark.parametrize("name", sorted(set(compat.examples().values())))
+@pytest.mark.parametrize("name", sorted(compat.examples()))
 def test_safe_load_knows_all_classes_of_ours_in_a_checkpoint(name, tmp_path, safe_globals):
     torch.save(yolo.build(name).model, tmp_path / "model.pt")
     yolo.allow_safe_load()
