@@ -1,4 +1,4 @@
-"""The trainer of the laboratory's runs: ultralytics' own, without a validation that nobody reads."""
+"""The trainer of the laboratory: that of ultralytics, without a validation that nobody reads."""
 
 from __future__ import annotations
 
