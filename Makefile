@@ -24,7 +24,8 @@ book: env  ## execute the chapters that changed and build the site in _build/htm
 	@python tools/build.py
 
 test: lint book  ## run every test: the package, each chapter, the built site
-	pytest tests
+	@# Two files of tests at a time, each with one thread.
+	OMP_NUM_THREADS=1 pytest tests -n 2 --dist loadfile
 
 lint: env  ## look at the code's form, and for names that are not there
 	@ruff check

@@ -5,17 +5,15 @@ that use them.
 and registers them.
 """
 
-from typing import NamedTuple
-
 from .. import offline
-from ..layers import DynamicConv, Experts
-from ..relatives import DCNv3, TimmBackbone
-from ..relatives.dcnv3 import ToChannelsLast
+from ..layers import DynamicConv as DynamicConv
+from ..relatives import TimmBackbone as TimmBackbone
 from . import registration
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .flops import repair_flops
 from .messages import quiet
+from .modules import MODULES, register_all
 from .registration import UnsupportedUltralytics, is_active, register, registered, unregister
 from .rows import UnknownModuleError
 from .safe_load import allow_safe_load
@@ -54,38 +52,6 @@ def __getattr__(name: str):
 
         return DynamicConvTrainer
     raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
-
-
-class Module(NamedTuple):
-    """A module that model YAMLs may name. `repeat` and `channels` as for `register`."""
-
-    cls: type
-    repeat: bool = False
-    channels: bool = True
-    parts: tuple[type, ...] = ()  # modules of ours inside it: a checkpoint names these too
-
-
-# The one list. Registration and `allow_safe_load` go by it, and `make compat` trains the smallest
-# model with each of them.
-MODULES = (
-    Module(DynamicConv, parts=(Experts,)),
-    Module(DynamicConvBNAct),
-    Module(Bottleneck_DynamicConv),
-    Module(C2f_DynamicConv, repeat=True),
-    Module(DCNv3_YOLO, parts=(DCNv3, ToChannelsLast)),
-    Module(TimmBackbone, channels=False),
-)
-
-
-def register_all() -> None:
-    """Register `MODULES`. Done on import; again after `registration.uninstall()` or a reload of
-    ultralytics.
-
-    Raises:
-        UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
-    """
-    for module in MODULES:
-        register(module.cls, repeat=module.repeat, channels=module.channels)
 
 
 try:

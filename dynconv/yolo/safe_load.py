@@ -7,6 +7,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .modules import MODULES
+
 
 def allow_safe_load(*more: type) -> None:
     """Declare the package's layers as safe to load, for this process.
@@ -32,7 +34,5 @@ def allow_safe_load(*more: type) -> None:
     for cls in more:
         if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
             raise TypeError(f"allow_safe_load takes subclasses of torch.nn.Module, got {cls!r}")
-    from . import MODULES  # late: the room's list of modules stands where all of them are imported
-
     ours = [cls for module in MODULES for cls in (module.cls, *module.parts)]
     torch.serialization.add_safe_globals([*ours, *more])

@@ -2,7 +2,7 @@
 
 from ultralytics.models.yolo.detect import DetectionTrainer
 
-from . import register_all
+from .modules import register_all
 
 register_all()
 

@@ -93,8 +93,8 @@ class LessonPlan(TableDirective):
         for file in sorted(root.glob("notebooks/*.ipynb")):
             name = f"notebooks/{file.stem}"
             title, minutes, afterwards = say(root, name, "lesson_minutes", "afterwards")
-            exercises = exercise_minutes(root, name)
-            yield f"| [{title}]({link(root, name)}) | {minutes} min | {exercises} min | {afterwards} |"
+            exercises, address = exercise_minutes(root, name), link(root, name)
+            yield f"| [{title}]({address}) | {minutes} min | {exercises} min | {afterwards} |"
 
 
 def setup(app):
