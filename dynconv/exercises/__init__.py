@@ -1,41 +1,93 @@
 """Exercises that check themselves: `check("1.2", my_answer)` prints what is right, or what is wrong
 and a hint.
 
-Each exercise has one function here that tries an answer and raises `Wrong` with a hint when it
-fails. The reference solutions live apart, in `solutions/`, so that a teacher can leave them out.
+Exercise N.k is a public function in `chapter_NN.py`, whose docstring begins with its number. It
+tries an answer and raises `Wrong` with a hint when that fails. The solution has the same name and
+lives apart, in `solutions/chapter_NN.py`, so that a teacher can leave the solutions out; so has the
+stub in the notebook. No list names the chapters or the exercises: what is there is found.
 """
 
 from __future__ import annotations
 
-from . import (
-    chapter_01,
-    chapter_02,
-    chapter_03,
-    chapter_04,
-    chapter_05,
-    chapter_06,
-    chapter_07,
-    chapter_08,
-    chapter_10,
-    chapter_11,
-    chapter_12,
-)
-from ._checking import NotAttempted, Wrong
+import functools
+import importlib
+import inspect
+import pkgutil
+import types
+from collections.abc import Callable
 
-_CHAPTERS = (
-    chapter_01,
-    chapter_02,
-    chapter_03,
-    chapter_04,
-    chapter_05,
-    chapter_06,
-    chapter_07,
-    chapter_08,
-    chapter_10,
-    chapter_11,
-    chapter_12,
-)
-EXERCISES = {number: check for chapter in _CHAPTERS for number, check in chapter.EXERCISES.items()}
+from .checking import NotAttempted, Wrong
+
+
+class IncompleteExerciseError(LookupError):
+    """A part of an exercise was forgotten; the message says which, and where it belongs."""
+
+
+def chapters() -> list[int]:
+    """The numbers of the chapters that have exercises."""
+    names = [each.name for each in pkgutil.iter_modules(__path__)]
+    return sorted(int(name[8:]) for name in names if name.startswith("chapter_"))
+
+
+@functools.cache
+def checkers(chapter: int) -> dict[str, Callable]:
+    """{number of the exercise: what checks it} of one chapter. Only its own file is imported.
+
+    Raises:
+        IncompleteExerciseError: a public function of the file does not say its number.
+    """
+    module = importlib.import_module(f".chapter_{chapter:02d}", __name__)
+    found = {}
+    for function in public_functions(module):
+        number = (function.__doc__ or "").partition(":")[0]
+        if number != f"{chapter}.{len(found) + 1}":
+            raise IncompleteExerciseError(
+                f"{module.__name__}.{function.__name__}: the docstring of a checker begins with its"
+                f" number, which is {chapter}.{len(found) + 1} here; this one begins with"
+                f" {number!r}. If it checks no exercise, let its name begin with an underscore"
+            )
+        found[number] = function
+    return found
+
+
+def solution(number: str) -> Callable:
+    """The reference solution of an exercise.
+
+    Raises:
+        ValueError: there is no exercise of that number.
+        IncompleteExerciseError: it has no solution.
+    """
+    name, chapter = _checker(number).__name__, int(number.partition(".")[0])
+    module = f"{__name__}.solutions.chapter_{chapter:02d}"
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and not module.startswith(str(error.name)):
+            raise  # the solution is there, and what it imports is not
+        raise IncompleteExerciseError(
+            f"exercise {number} has a checker, {name}, but no solution: write {module}.{name}"
+        ) from error
+
+
+def public_functions(module: types.ModuleType) -> list[Callable]:
+    """Those that the module itself defines, in the order in which they stand there."""
+    return [
+        each
+        for name, each in vars(module).items()
+        if inspect.isfunction(each)
+        and not name.startswith("_")
+        and each.__module__ == module.__name__
+    ]
+
+
+def _checker(number: str) -> Callable:
+    chapter = str(number).partition(".")[0]
+    if chapter in map(str, chapters()):
+        found = checkers(int(chapter))
+        if number in found:
+            return found[number]
+    there_are = ", ".join(each for chapter in chapters() for each in checkers(chapter))
+    raise ValueError(f"there is no exercise {number!r}; there are {there_are}")
 
 
 def grade(number: str, answer) -> tuple[str, str]:
@@ -45,10 +97,9 @@ def grade(number: str, answer) -> tuple[str, str]:
     Raises:
         ValueError: there is no exercise of that number.
     """
-    if number not in EXERCISES:
-        raise ValueError(f"there is no exercise {number!r}; there are {', '.join(EXERCISES)}")
+    checker = _checker(number)
     try:
-        praise = EXERCISES[number](answer)
+        praise = checker(answer)
     except NotAttempted:
         return "open", "not attempted yet. Replace the `...` above and run the cell again."
     except Wrong as hint:

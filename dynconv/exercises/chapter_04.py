@@ -2,56 +2,66 @@
 
 from __future__ import annotations
 
+import operator
+
 import torch
 import torch.nn.functional as F
 
 from ..layers import DynamicConv
-from ._checking import Wrong, call, close, number, tensor
+from .checking import Wrong, call, close, near, number, reject, tensor
 
 
 def channels_before_last_conv(answer) -> str:
-    """4.1: `channels_before_last_conv(c2, n, e)`."""
+    """4.1: `channels_before_last_conv(c2, n, e)`.
+
+    Typical mistakes: forget a half of the split; use the full width.
+    """
     for c2, n, e in [(64, 2, 0.5), (48, 3, 0.25), (32, 1, 1.0)]:
         c = int(c2 * e)
+        expected = (2 + n) * c
         got = number(call(answer, c2, n, e))
-        if got == (1 + n) * c:
-            raise Wrong(
-                "both halves of the split are kept, also the one that enters the first bottleneck."
-            )
-        if got == n * c:
-            raise Wrong(
-                "the results of the bottlenecks are not all: the two halves of the split come"
-                " along."
-            )
-        if e != 1 and got == (2 + n) * c2:
-            raise Wrong("the pieces are e · c2 channels wide, not c2.")
-        if got != (2 + n) * c:
-            raise Wrong(
-                f"for c2={c2}, n={n}, e={e} the layer itself has {(2 + n) * c}, you say {got:g}."
-            )
+        if near(got, expected):
+            continue
+        mistakes = {
+            "both halves of the split are kept, also the one that enters the first bottleneck.": (
+                (1 + n) * c
+            ),
+            "the results of the bottlenecks are not all: the two halves of the split come along.": (
+                n * c
+            ),
+            "the pieces are e · c2 channels wide, not c2.": (2 + n) * c2,
+        }
+        reject(got, mistakes)
+        raise Wrong(f"for c2={c2}, n={n}, e={e} the layer itself has {expected}, you say {got:g}.")
     return "right: two halves and one piece per bottleneck."
 
 
 def merge(answer) -> str:
-    """4.2: `merge(first, second)`: (Cmid, Cin, 1, 1) and (Cout, Cmid, 3, 3) -> (Cout, Cin, 3, 3)."""
+    """4.2: `merge(first, second)`: (Cmid, Cin, 1, 1), (Cout, Cmid, 3, 3) -> (Cout, Cin, 3, 3).
+
+    Typical mistakes: average instead of sum; flip the kernel; leave the middle channels in.
+    """
     torch.manual_seed(0)
     first, second, x = torch.randn(4, 3, 1, 1), torch.randn(5, 4, 3, 3), torch.randn(2, 3, 8, 8)
     got = call(answer, first, second)
-    if isinstance(got, torch.Tensor) and got.shape == (5, 4, 3, 3):
-        raise Wrong(
-            "this kernel still takes the channels in the middle. The merged one goes from Cin to"
-            " Cout."
-        )
-    if isinstance(got, torch.Tensor) and got.shape == (5, 4, 3, 3, 3):
-        raise Wrong("you multiplied along the channels in the middle; now sum over them.")
+    shape = tuple(got.shape) if isinstance(got, torch.Tensor) else None
+    wrong_shapes = {
+        "this kernel still takes the channels in the middle. The merged one goes from Cin to"
+        " Cout.": (5, 4, 3, 3),
+        "you multiplied along the channels in the middle; now sum over them.": (5, 4, 3, 3, 3),
+    }
+    reject(shape, wrong_shapes, operator.eq)
     got = tensor(got, (5, 3, 3, 3))
     expected = F.conv2d(F.conv2d(x, first), second)
-    if close(F.conv2d(x, got.flip(2, 3)), expected):
-        raise Wrong(
-            "the kernel is upside down: no flip is needed, a 1×1 convolution does not move pixels."
-        )
-    if close(F.conv2d(x, 4 * got), expected):
-        raise Wrong("you averaged over the channels in the middle. A convolution sums over them.")
+    mended = {
+        "the kernel is upside down: no flip is needed, a 1×1 convolution does not move pixels.": (
+            F.conv2d(x, got.flip(2, 3))
+        ),
+        "you averaged over the channels in the middle. A convolution sums over them.": (
+            F.conv2d(x, 4 * got)
+        ),
+    }
+    reject(expected, mended, close)
     if not close(F.conv2d(x, got), expected):
         raise Wrong(
             "convolving once with your kernel differs from convolving twice. Sum over the channels"
@@ -61,30 +71,33 @@ def merge(answer) -> str:
 
 
 def extra_parameters(answer) -> str:
-    """4.3: `extra_parameters(c, n, num_experts)`."""
+    """4.3: `extra_parameters(c, n, num_experts)`.
+
+    Typical mistakes: forget the BatchNorm that goes, or the router that comes.
+    """
     for c, n, experts in [(16, 1, 4), (32, 3, 4), (8, 2, 2)]:
         kernel = 9 * c * c
         dynamic = sum(p.numel() for p in DynamicConv(c, c, 3, num_experts=experts).parameters())
         expected = n * (dynamic - kernel - 2 * c)
         got = number(call(answer, c, n, experts))
-        if n > 1 and got * n == expected:
-            raise Wrong("that is one bottleneck; there are n of them.")
-        if got == expected + n * 2 * c:
-            raise Wrong(
-                "the BatchNorm of the old convolution goes as well: two numbers per channel."
-            )
-        if got in (n * (experts - 1) * kernel, n * ((experts - 1) * kernel - 2 * c)):
-            raise Wrong(
-                "the router is missing: a Linear from c channels to the experts, with bias."
-            )
-        if got == expected + n * kernel:
-            raise Wrong("one of the experts takes the place of the old kernel, so it is not extra.")
-        if got != expected:
-            raise Wrong(
-                f"for c={c}, n={n}, M={experts} the blocks themselves differ by {expected}, you say"
-                f" {got:g}."
-            )
+        if near(got, expected):
+            continue
+        mistakes = {
+            "that is one bottleneck; there are n of them.": expected / n,
+            "the BatchNorm of the old convolution goes as well: two numbers per channel.": (
+                expected + n * 2 * c
+            ),
+            "the router is missing: a Linear from c channels to the experts, with bias.": [
+                n * (experts - 1) * kernel,
+                n * ((experts - 1) * kernel - 2 * c),
+            ],
+            "one of the experts takes the place of the old kernel, so it is not extra.": (
+                expected + n * kernel
+            ),
+        }
+        reject(got, mistakes)
+        raise Wrong(
+            f"for c={c}, n={n}, M={experts} the blocks themselves differ by {expected}, you say"
+            f" {got:g}."
+        )
     return "right: equal to what the blocks themselves count."
-
-
-EXERCISES = {"4.1": channels_before_last_conv, "4.2": merge, "4.3": extra_parameters}

@@ -4,33 +4,54 @@ from __future__ import annotations
 
 import ast
 import math
+from typing import NamedTuple
 
-from ._checking import Wrong, call
+from .checking import Wrong, call, reject_if
 
 DEPTH, WIDTH, MAX_CHANNELS = 0.33, 0.25, 1024  # scale n of YOLOv10
-ROWS = [  # arguments of the row, repeats, c1, in the first collection, in the second
-    ([128, 3, 2], 1, 16, True, False),
-    ([2048, 3, 2], 1, 64, True, False),
-    ([100, 1], 1, 24, True, False),
-    ([256, True], 6, 32, True, True),
-    ([128, True], 1, 32, True, True),
-    ([128, 3, 1], 6, 32, True, False),
-    ([128, 3, 2], 1, 16, False, False),
+
+
+class Row(NamedTuple):
+    """A row of a YAML, as parse_model meets it."""
+
+    args: list
+    n: int  # repeats
+    c1: int
+    in_base: bool  # in the first collection
+    in_repeat: bool  # in the second
+
+    @property
+    def channels(self) -> float:
+        return min(self.args[0], MAX_CHANNELS) * WIDTH
+
+    def built(self) -> tuple[list, int]:
+        """What the module is called with, and how many there are of it."""
+        c2, times = math.ceil(self.channels / 8) * 8, max(round(self.n * DEPTH), 1)
+        if self.in_repeat:
+            return [self.c1, c2, times, *self.args[1:]], 1
+        return [self.c1, c2, *self.args[1:]] if self.in_base else self.args, times
+
+
+ROWS = [
+    Row([128, 3, 2], 1, 16, True, False),
+    Row([2048, 3, 2], 1, 64, True, False),
+    Row([100, 1], 1, 24, True, False),
+    Row([256, True], 6, 32, True, True),
+    Row([128, True], 1, 32, True, True),
+    Row([128, 3, 1], 6, 32, True, False),
+    Row([128, 3, 2], 1, 16, False, False),
 ]
 
 
 def arguments(answer) -> str:
     """5.1: `arguments(args, n, c1, in_base, in_repeat)`: what the module is called with, and how
     many there are of it.
+
+    Typical mistakes: forget to scale width or depth, the cap, or the multiple of 8; pass the
+    repeats and stack the blocks as well.
     """
-    for args, n, c1, in_base, in_repeat in ROWS:
-        channels = min(args[0], MAX_CHANNELS) * WIDTH
-        c2 = math.ceil(channels / 8) * 8
-        times = max(round(n * DEPTH), 1)
-        wanted = [c1, c2, *args[1:]] if in_base else list(args)
-        if in_repeat:
-            wanted, times = [c1, c2, times, *args[1:]], 1
-        got = call(answer, list(args), n, c1, in_base, in_repeat)
+    for row in ROWS:
+        got = call(answer, list(row.args), *row[1:])
         if not (
             isinstance(got, (tuple, list))
             and len(got) == 2
@@ -41,50 +62,85 @@ def arguments(answer) -> str:
                 f"a pair is wanted, the list of arguments and the number of modules, got {got!r}."
             )
         given, count = list(got[0]), got[1]
-        row = f"row {args} with n={n}, c1={c1}, in_base={in_base}, in_repeat={in_repeat}"
-        if given == wanted and count == times:
+        wanted, times = row.built()
+        if (given, count) == (wanted, times):
             continue
-        if not in_base:
-            raise Wrong(
-                f"{row}: a class outside the first collection gets the arguments of the row as they"
-                f" are, you give {given}."
-            )
-        if given[2:] == args:
-            raise Wrong(
-                f"{row}: c2 takes the place of the row's first argument, and does not come"
-                " before it."
-            )
-        if given[1:2] == [args[0]]:
-            raise Wrong(
-                f"{row}: the channels are those of the largest model. The width scales them."
-            )
-        if args[0] > MAX_CHANNELS and given[1:2] == [int(args[0] * WIDTH)]:
-            raise Wrong(f"{row}: the channels are capped at {MAX_CHANNELS} first, and scaled then.")
-        if given[1:2] != [c2] and given[1:2] in (
-            [channels],
-            [round(channels)],
-            [int(channels)],
-            [channels // 8 * 8],
-        ):
-            raise Wrong(f"{row}: {channels:g} channels are rounded up to a multiple of 8.")
-        if in_repeat and given == wanted and count != 1:
-            raise Wrong(
-                f"{row}: a class in the second collection does the repeating itself, so there is"
-                " one of it."
-            )
-        if in_repeat and given == [c1, c2, *args[1:]]:
-            raise Wrong(
-                f"{row}: a class in the second collection is told its repeats, as the third"
-                " argument."
-            )
-        if (in_repeat and n in given[2:3] and n > 1) or (given == wanted and count == n):
-            raise Wrong(f"{row}: the depth scales the repeats, {n} · {DEPTH} rounded.")
-        raise Wrong(f"{row}: {wanted} and {times} are wanted, you give {given} and {count}.")
+        where = (
+            f"row {row.args} with n={row.n}, c1={row.c1}, in_base={row.in_base},"
+            f" in_repeat={row.in_repeat}"
+        )
+        reject_if(_signs(row, given, count), where)
+        raise Wrong(f"{where}: {wanted} and {times} are wanted, you give {given} and {count}.")
     return "right: this is what parse_model does with its two collections."
 
 
+def _signs(row: Row, given: list, count: int) -> dict[str, bool]:
+    """Mistakes in what a row becomes, the grossest first, and whether they show."""
+    wanted, _ = row.built()
+    channels, width = row.channels, given[1:2]  # the width is missing in a list that is too short
+    not_rounded_up = ([channels], [round(channels)], [int(channels)], [channels // 8 * 8])
+    return {
+        "a class outside the first collection gets the arguments of the row as they are, you give"
+        f" {given}.": not row.in_base,
+        "c2 takes the place of the row's first argument, and does not come before it.": (
+            given[2:] == row.args
+        ),
+        "the channels are those of the largest model. The width scales them.": (
+            width == [row.args[0]]
+        ),
+        f"the channels are capped at {MAX_CHANNELS} first, and scaled then.": (
+            row.args[0] > MAX_CHANNELS and width == [int(row.args[0] * WIDTH)]
+        ),
+        f"{channels:g} channels are rounded up to a multiple of 8.": (
+            width != wanted[1:2] and width in not_rounded_up
+        ),
+        "a class in the second collection does the repeating itself, so there is one of it.": (
+            row.in_repeat and given == wanted
+        ),
+        "a class in the second collection is told its repeats, as the third argument.": (
+            row.in_repeat and given == [*wanted[:2], *row.args[1:]]
+        ),
+        f"the depth scales the repeats, {row.n} · {DEPTH} rounded.": (
+            (row.in_repeat and row.n in given[2:3] and row.n > 1)
+            or (given == wanted and count == row.n)
+        ),
+    }
+
+
 def wrong_rows(answer) -> str:
-    """5.2: `wrong_rows(model)`: the rows of C2f_DynamicConv that are not what the YAML asks for."""
+    """5.2: `wrong_rows(model)`: the rows of C2f_DynamicConv that are not what the YAML asks for.
+
+    Typical mistakes: look for stacked blocks only, or for lost shortcuts only; count a row that is
+    meant to be stacked.
+    """
+    right, wrong = _models()
+    for model, wanted in ((wrong, [2, 4, 6]), (right, [])):
+        got = call(answer, model)
+        if not isinstance(got, (list, tuple, set)):
+            raise Wrong(f"a list of row numbers is wanted, got {got!r}.")
+        got = sorted(got)
+        if got == wanted:
+            continue
+        signs = {
+            "those are all rows that name C2f_DynamicConv. Row 3 is as the YAML asks: one"
+            " bottleneck, no shortcut.": {2, 3, 4, 6} <= set(got),
+            "row 1 is a Sequential with good reason: two Conv, one after the other. Look at the"
+            " row's name too.": 1 in got,
+            "those are the stacked ones. Row 4 repeats once, so nothing is stacked; but what became"
+            " of its `True`?": got == [2, 6],
+            "that one lost its shortcut. Where a block repeats, there are two C2f in a Sequential:"
+            " rows 2 and 6.": got == [4],
+            f"in a model that is built rightly you find {got}.": model is right,
+        }
+        reject_if(signs)
+        raise Wrong(f"in the checker's wrong model the rows {wanted} are wrong, you say {got}.")
+    return "right: also the row that no parameter count finds."
+
+
+def _models():
+    """Two models of one YAML: built rightly, and with C2f_DynamicConv only in the first
+    collection.
+    """
     from ultralytics.nn.tasks import DetectionModel
 
     from ..yolo import C2f_DynamicConv, register
@@ -99,55 +155,16 @@ def wrong_rows(answer) -> str:
             [-1, 1, "Conv", [64, 3, 2]],
             [-1, 6, "C2f_DynamicConv", [64]],
         ]
-        scales = {"n": [DEPTH, WIDTH, MAX_CHANNELS]}
-        return DetectionModel(
-            {
-                "nc": 2,
-                "scales": scales,
-                "scale": "n",
-                "backbone": backbone,
-                "head": [[[6], 1, "Detect", ["nc"]]],
-            },
-            verbose=False,
-        )
+        scale = {"scales": {"n": [DEPTH, WIDTH, MAX_CHANNELS]}, "scale": "n"}
+        head = [[[6], 1, "Detect", ["nc"]]]
+        return DetectionModel({"nc": 2, **scale, "backbone": backbone, "head": head}, verbose=False)
 
     right = build()
     try:
         register(C2f_DynamicConv, repeat=False)
-        wrong = build()
+        return right, build()
     finally:
         register(C2f_DynamicConv, repeat=True)
-    for model, wanted in ((wrong, [2, 4, 6]), (right, [])):
-        got = call(answer, model)
-        if not isinstance(got, (list, tuple, set)):
-            raise Wrong(f"a list of row numbers is wanted, got {got!r}.")
-        got = sorted(got)
-        if got == wanted:
-            continue
-        if set(got) >= {2, 3, 4, 6}:
-            raise Wrong(
-                "those are all rows that name C2f_DynamicConv. Row 3 is as the YAML asks: one"
-                " bottleneck, no shortcut."
-            )
-        if 1 in got:
-            raise Wrong(
-                "row 1 is a Sequential with good reason: two Conv, one after the other. Look at the"
-                " row's name too."
-            )
-        if got == [2, 6]:
-            raise Wrong(
-                "those are the stacked ones. Row 4 repeats once, so nothing is stacked; but what"
-                " became of its `True`?"
-            )
-        if got == [4]:
-            raise Wrong(
-                "that one lost its shortcut. Where a block repeats, there are two C2f in a"
-                " Sequential: rows 2 and 6."
-            )
-        if model is right:
-            raise Wrong(f"in a model that is built rightly you find {got}.")
-        raise Wrong(f"in the checker's wrong model the rows {wanted} are wrong, you say {got}.")
-    return "right: also the row that no parameter count finds."
 
 
 SOURCES = [
@@ -188,67 +205,69 @@ def parse_model(d, ch):
 ]
 
 
-def _names(node) -> list:
-    return [element.id for element in node.elts if isinstance(element, ast.Name)]
-
-
 def add_to_base(answer) -> str:
     """5.3: `add_to_base(source)`: the text of a tasks.py with DynamicConv in the first collection,
     and else unchanged.
+
+    Typical mistakes: extend the import or the second collection instead; rely on the word
+    `base_modules`; lose the comments.
     """
     for number, source in enumerate(SOURCES, 1):
         got = call(answer, source)
-        where = f"version {number} of the checker"
         if not isinstance(got, str):
             raise Wrong(f"a text is wanted, got {type(got).__name__}.")
-        try:
-            tree = ast.parse(got)
-        except SyntaxError as error:
-            raise Wrong(
-                f"{where}: the result is not valid Python any more (line {error.lineno}:"
-                f" {error.msg})."
-            ) from None
-        if got == source:
-            raise Wrong(
-                f"{where}: nothing was added. Do not look for the word base_modules; look for a"
-                " collection that holds Conv and Bottleneck."
-            )
-        if any(
-            "DynamicConv" in (alias.name for alias in node.names)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom)
-        ):
-            raise Wrong(
-                f"{where}: the import names DynamicConv now, too. That is edit 3, and from another"
-                " module."
-            )
-        named = 0
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Set, ast.Tuple)) and "DynamicConv" in _names(node):
-                if "Conv" not in _names(node):
-                    raise Wrong(
-                        f"{where}: DynamicConv is in the second collection, too. Only the first one"
-                        " has Conv."
-                    )
-                named += _names(node).count("DynamicConv")
-                node.elts = [
-                    element
-                    for element in node.elts
-                    if not (isinstance(element, ast.Name) and element.id == "DynamicConv")
-                ]
-        if named != 1:
-            raise Wrong(
-                f"{where}: DynamicConv is wanted in the first collection once, it is there {named}"
-                " times."
-            )
-        if ast.dump(tree) != ast.dump(ast.parse(source)):
-            raise Wrong(f"{where}: something else changed besides the new name.")
-        if any(line.split("#")[1] not in got for line in source.splitlines() if "#" in line):
-            raise Wrong(
-                f"{where}: a comment got lost. A syntax tree has none: take only the position from"
-                " it, and insert text."
-            )
+        _look_at_edit(got, source, f"version {number} of the checker")
     return "right: by content, in every version, and nothing else is touched."
 
 
-EXERCISES = {"5.1": arguments, "5.2": wrong_rows, "5.3": add_to_base}
+def _look_at_edit(got: str, source: str, where: str) -> None:
+    """Raise Wrong unless `got` is `source` with DynamicConv in the first collection."""
+    tree = _parsed(got, where)
+    signs = {
+        "nothing was added. Do not look for the word base_modules; look for a collection that holds"
+        " Conv and Bottleneck.": got == source,
+        "the import names DynamicConv now, too. That is edit 3, and from another module.": (
+            _is_imported(tree)
+        ),
+    }
+    reject_if(signs, where)
+    without, collections = _taken_out(tree)
+    comments = [line.split("#")[1] for line in source.splitlines() if "#" in line]
+    signs = {
+        "DynamicConv is in the second collection, too. Only the first one has Conv.": (
+            any("Conv" not in names for names in collections)
+        ),
+        f"DynamicConv is wanted in the first collection once, it is there {len(collections)}"
+        " times.": len(collections) != 1,
+        "something else changed besides the new name.": (
+            ast.dump(without) != ast.dump(ast.parse(source))
+        ),
+        "a comment got lost. A syntax tree has none: take only the position from it, and insert"
+        " text.": any(comment not in got for comment in comments),
+    }
+    reject_if(signs, where)
+
+
+def _parsed(source: str, where: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise Wrong(
+            f"{where}: the result is not valid Python any more (line {error.lineno}: {error.msg})."
+        ) from None
+
+
+def _is_imported(tree: ast.Module) -> bool:
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return any(alias.name == "DynamicConv" for node in imports for alias in node.names)
+
+
+def _taken_out(tree: ast.Module) -> tuple[ast.Module, list[set[str]]]:
+    """The tree without DynamicConv, and the names beside it, for each time that it was there."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Set, ast.Tuple)):
+            names = [each.id if isinstance(each, ast.Name) else "" for each in node.elts]
+            found += [set(names)] * names.count("DynamicConv")
+            node.elts = [each for each, name in zip(node.elts, names) if name != "DynamicConv"]
+    return tree, found

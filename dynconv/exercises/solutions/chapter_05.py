@@ -7,6 +7,9 @@ from torch import nn
 
 
 def arguments(args, n, c1, in_base, in_repeat):
+    """Ultralytics asks for the second collection only inside the branch of the first, and so does
+    the solution. The repeats are scaled for every row.
+    """
     n = max(round(n * 0.33), 1)
     if not in_base:
         return args, n
@@ -17,6 +20,9 @@ def arguments(args, n, c1, in_base, in_repeat):
 
 
 def wrong_rows(model):
+    """A row with one repeat looks right from outside. Its `True` arrived as the number of
+    bottlenecks, which is one, and the shortcut kept its default, which is off.
+    """
     wrong = []
     for i, (_, _, name, args) in enumerate(model.yaml["backbone"] + model.yaml["head"]):
         if name == "C2f_DynamicConv":
@@ -27,6 +33,10 @@ def wrong_rows(model):
 
 
 def add_to_base(source):
+    """The syntax tree says where, the text is changed there. A real program also refuses a file in
+    which it finds no such collection, or two. `dynconv/edits` does, and checks its result before
+    it writes.
+    """
     lines = source.splitlines(keepends=True)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Set, ast.Tuple)):
