@@ -44,7 +44,7 @@ serve:  ## show the built site at http://localhost:8000 (PORT=... for another po
 bench: env  ## time dynamic_conv2d beside its alternatives
 	python -m dynconv.benchmark
 
-compat: env  ## try the package with four versions of ultralytics from PyPI; renews book/compatibility.md
+compat: env  ## try four versions of ultralytics, and the oldest of everything (3 GB more); renews book/compatibility.md
 	@python tools/compat.py
 
 strip: env  ## clear the outputs of the notebooks, as they are committed

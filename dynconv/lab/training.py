@@ -129,7 +129,7 @@ def validate(
             each image. Routers see it.
 
     Returns:
-        {'mAP50': ..., 'mAP50-95': ...}
+        A dict with the scores 'mAP50' and 'mAP50-95', from 0 to 1.
     """
     from ultralytics import YOLO
 

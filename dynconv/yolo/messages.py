@@ -12,11 +12,10 @@ class quiet(AbstractContextManager):
     """Let ultralytics' warnings and errors through, and none of the many lines that it says about
     each model and run.
 
-        yolo.quiet()  # from now on
-        with yolo.quiet():  # within the block; at its end the level of before comes back
-            ...
+    Called, it holds from now on; as `with yolo.quiet():` it holds within the block, at whose end
+    the level of before comes back.
 
-    It holds for the whole process. A level that lets through even less is left as it is.
+    It concerns the whole process. A level that lets through even less is left as it is.
     """
 
     def __init__(self) -> None:
