@@ -1,0 +1,156 @@
+"""What pages take from the exercises: the solutions, and what students get wrong.
+
+`{solutions}` lays out the solutions of all chapters, each in a closed box: its code, and the remark
+that is its docstring. `{typical-mistakes}` is a table of what the docstrings of the checkers say.
+Both read the files and import nothing, so that an edit of prose is on the page in seconds.
+"""
+
+import ast
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sphinx.util.docutils import SphinxDirective
+
+CHECKERS = "dynconv/exercises"
+SOLUTIONS = "dynconv/exercises/solutions"
+
+
+class ExercisesPageError(ValueError):
+    """A part of an exercise is missing; the message says which, and where it belongs."""
+
+
+@dataclass
+class Chapter:
+    """The files of one chapter that has exercises."""
+
+    root: Path
+    number: str  # two digits
+
+    @property
+    def checkers(self):
+        return self.root / CHECKERS / f"chapter_{self.number}.py"
+
+    @property
+    def solutions(self):
+        return self.root / SOLUTIONS / f"chapter_{self.number}.py"
+
+    @property
+    def notebook(self):
+        found = [*self.root.glob(f"notebooks/{self.number}_*.ipynb")]
+        if len(found) != 1:
+            raise ExercisesPageError(
+                f"{self.checkers.name} has exercises for notebooks/{self.number}_*.ipynb, and there"
+                f" are {len(found)} of that name"
+            )
+        return found[0]
+
+    def exercises(self):
+        """(number, name, docstring) of each checker, in their order."""
+        for function in functions(self.checkers).values():
+            docstring = ast.get_docstring(function) or ""
+            yield docstring.partition(":")[0], function.name, docstring
+
+    def solution(self, name):
+        """(code without its docstring, docstring) of the solution of that name."""
+        function = functions(self.solutions).get(name)
+        if function is None:
+            raise ExercisesPageError(f"{self.solutions} has no function {name}")
+        lines = self.solutions.read_text(encoding="utf-8").splitlines()
+        first = min([function.lineno, *(each.lineno for each in function.decorator_list)]) - 1
+        remark = function.body[0]
+        if ast.get_docstring(function) is None:
+            raise ExercisesPageError(f"{self.solutions}: {name} has no docstring to remark on it")
+        code = lines[first : remark.lineno - 1] + lines[remark.end_lineno : function.end_lineno]
+        return "\n".join(code), ast.get_docstring(function)
+
+
+def chapters(root):
+    """Those with exercises, in order."""
+    files = sorted((root / CHECKERS).glob("chapter_*.py"))
+    return [Chapter(root, file.stem.removeprefix("chapter_")) for file in files]
+
+
+def functions(file):
+    """{name: definition} of the public functions of a file."""
+    if not file.exists():
+        raise ExercisesPageError(f"there is no {file}")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {node.name: node for node in found if not node.name.startswith("_")}
+
+
+def solutions(root):
+    """Markdown of all solutions: a heading for each chapter and each exercise."""
+    for chapter in chapters(root):
+        notebook = json.loads(chapter.notebook.read_text(encoding="utf-8"))
+        title = "".join(notebook["cells"][0]["source"]).partition("\n")[0].lstrip("# ")
+        yield f"## {title}\n\n[To the chapter](/notebooks/{chapter.notebook.name})\n"
+        for number, name, _ in chapter.exercises():
+            code, remark = chapter.solution(name)
+            yield f"### Exercise {number}\n\n::::{{dropdown}} Show the solution"
+            yield f"```python\n{code}\n```\n\n{remark}\n::::\n"
+
+
+def typical_mistakes(root):
+    """Markdown of the table, a row for each exercise."""
+    yield "| Exercise | Typical mistakes |\n|---|---|"
+    for chapter in chapters(root):
+        for number, name, docstring in chapter.exercises():
+            found = re.search(r"^Typical mistakes: (.+)\.$", docstring, re.MULTILINE | re.DOTALL)
+            if not found:
+                raise ExercisesPageError(
+                    f"{chapter.checkers}: the docstring of {name} must end with a paragraph"
+                    " 'Typical mistakes: ...; ....'"
+                )
+            yield f"| {number} | {' '.join(found[1].split())} |"
+
+
+class ExercisesDirective(SphinxDirective):
+    """Lays out Markdown that is made of the exercises below the book's folder."""
+
+    def run(self):
+        root = Path(self.env.srcdir)
+        for file in sources(root):
+            self.env.note_dependency(file)
+        try:
+            text = "\n".join(type(self).markdown(root))
+        except ExercisesPageError as error:
+            raise self.error(str(error)) from None
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
+class Solutions(ExercisesDirective):
+    markdown = staticmethod(solutions)
+
+
+class TypicalMistakes(ExercisesDirective):
+    markdown = staticmethod(typical_mistakes)
+
+
+def sources(root):
+    """The files that these pages are made of, as Sphinx names them."""
+    places = (CHECKERS, SOLUTIONS, "notebooks")
+    found = [file for place in places for file in sorted((root / place).glob("*[0-9]*"))]
+    return [file.relative_to(root).as_posix() for file in found if file.is_file()]
+
+
+def read_again(app, env, added, changed, removed):
+    """The pages that were made before a chapter got its exercises. (Of the files that a page was
+    made of, Sphinx knows by itself.)
+    """
+    today = set(sources(Path(app.srcdir)))
+    return [
+        page
+        for page, files in env.dependencies.items()
+        if any(file.startswith(f"{CHECKERS}/chapter_") for file in map(str, files))
+        and not today <= set(map(str, files))
+    ]
+
+
+def setup(app):
+    app.add_directive("solutions", Solutions)
+    app.add_directive("typical-mistakes", TypicalMistakes)
+    app.connect("env-get-outdated", read_again)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
