@@ -62,8 +62,11 @@ class Chapter:
         remark = function.body[0]
         if ast.get_docstring(function) is None:
             raise ExercisesPageError(f"{self.solutions}: {name} has no docstring to remark on it")
-        code = lines[first : remark.lineno - 1] + lines[remark.end_lineno : function.end_lineno]
-        return "\n".join(code), ast.get_docstring(function)
+        head, body = (
+            lines[first : remark.lineno - 1],
+            lines[remark.end_lineno : function.end_lineno],
+        )
+        return "\n".join([*head, "\n".join(body).lstrip("\n")]), ast.get_docstring(function)
 
 
 def chapters(root):

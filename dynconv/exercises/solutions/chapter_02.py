@@ -6,16 +6,17 @@ from dynconv import dynamic_conv2d
 
 
 def router(x, weight, bias):
-    """Averaging keeps one number per channel. The matrix is transposed because `nn.Linear` stores
-    one row per output.
+    """Averaging keeps one number per channel. The matrix is transposed
+    because `nn.Linear` stores one row per output.
     """
     pooled = x.mean((2, 3))  # (B, C): one number per channel
     return torch.sigmoid(pooled @ weight.T + bias)
 
 
 def sensitivity(logits, temperature):
-    r"""With $e_i = e^{z_i/\tau}$ and $r$ the sum of the others, $\alpha_i = e_i/(e_i + r)$ and
-    $\frac{d\alpha_i}{dz_i} = \frac{e_i r}{\tau (e_i + r)^2}$, which is
+    r"""With $e_i = e^{z_i/\tau}$ and $r$ the sum of the others,
+    $\alpha_i = e_i/(e_i + r)$, and its derivative by $z_i$ is
+    $\frac{e_i r}{\tau (e_i + r)^2}$, which is
     $\frac{\alpha_i (1 - \alpha_i)}{\tau}$.
     """
     alpha = torch.softmax(logits / temperature, 1)
@@ -23,8 +24,8 @@ def sensitivity(logits, temperature):
 
 
 def with_foreign_alpha(layer, x, other):
-    """Only the second argument of the mixture changes. Everything else is the layer's own forward
-    pass.
+    """Only the second argument of the mixture changes. Everything else
+    is the layer's own forward pass.
     """
     return dynamic_conv2d(
         x,

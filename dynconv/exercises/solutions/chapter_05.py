@@ -7,8 +7,9 @@ from torch import nn
 
 
 def arguments(args, n, c1, in_base, in_repeat):
-    """Ultralytics asks for the second collection only inside the branch of the first, and so does
-    the solution. The repeats are scaled for every row.
+    """Ultralytics asks for the second collection only inside the branch
+    of the first, and so does the solution. The repeats are scaled for
+    every row.
     """
     n = max(round(n * 0.33), 1)
     if not in_base:
@@ -20,28 +21,32 @@ def arguments(args, n, c1, in_base, in_repeat):
 
 
 def wrong_rows(model):
-    """A row with one repeat looks right from outside. Its `True` arrived as the number of
-    bottlenecks, which is one, and the shortcut kept its default, which is off.
+    """A row with one repeat looks right from outside. Its `True`
+    arrived as the number of bottlenecks, which is one, and the shortcut
+    kept its default, which is off.
     """
-    wrong = []
-    for i, (_, _, name, args) in enumerate(model.yaml["backbone"] + model.yaml["head"]):
+    rows, wrong = model.yaml["backbone"] + model.yaml["head"], []
+    for i, (_, _, name, args) in enumerate(rows):
         if name == "C2f_DynamicConv":
             block, shortcut = model.model[i], args[1:2] == [True]
-            if isinstance(block, nn.Sequential) or block.m[0].add != shortcut:
+            stacked = isinstance(block, nn.Sequential)
+            if stacked or block.m[0].add != shortcut:
                 wrong.append(i)
     return wrong
 
 
 def add_to_base(source):
-    """The syntax tree says where, the text is changed there. A real program also refuses a file in
-    which it finds no such collection, or two. `dynconv/edits` does, and checks its result before
-    it writes.
+    """The syntax tree says where, the text is changed there. A real
+    program also refuses a file in which it finds no such collection, or
+    two. `dynconv/edits` does, and checks its result before it writes.
     """
     lines = source.splitlines(keepends=True)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Set, ast.Tuple)):
-            if {"Conv", "Bottleneck"} <= {element.id for element in node.elts}:
+            names = {element.id for element in node.elts}
+            if {"Conv", "Bottleneck"} <= names:
                 first = node.elts[0]
-                line, column = lines[first.lineno - 1], first.col_offset
-                lines[first.lineno - 1] = line[:column] + "DynamicConv, " + line[column:]
+                at, column = first.lineno - 1, first.col_offset
+                before, after = lines[at][:column], lines[at][column:]
+                lines[at] = before + "DynamicConv, " + after
     return "".join(lines)

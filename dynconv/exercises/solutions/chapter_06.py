@@ -2,16 +2,16 @@
 
 
 def classes(parameters, with_one_class, per_class):
-    """A remainder, or fewer parameters than with one class, means that the model differs in more
-    than its number of classes.
+    """A remainder, or fewer parameters than with one class, means that
+    the model differs in more than its number of classes.
     """
     more, remainder = divmod(parameters - with_one_class, per_class)
     return more + 1 if remainder == 0 and more >= 0 else None
 
 
 def scdown_parameters(c1, c2, k):
-    """From 128 to 256 channels with $k = 3$ that is 36,096, where the full convolution has 294,912,
-    and `DynamicConv` four times as many.
+    """From 128 to 256 channels with $k = 3$ that is 36,096, where the
+    full convolution has 294,912, and `DynamicConv` four times as many.
     """
     pointwise = c1 * c2 + 2 * c2  # convolution and BatchNorm
     depthwise = c2 * k * k + 2 * c2
@@ -19,9 +19,10 @@ def scdown_parameters(c1, c2, k):
 
 
 def extra_multiply_adds(cin, cout, k, num_experts):
-    """Mixing and routing happen once per image. At 640 pixels the maps of YAML 1 have thousands of
-    positions and the share is below a thousandth. At 64 pixels they have a hundredth of the
-    positions, and its share is a hundred times as large.
+    """Mixing and routing happen once per image. At 640 pixels the maps
+    of YAML 1 have thousands of positions and the share is below a
+    thousandth. At 64 pixels they have a hundredth of the positions, and
+    its share is a hundred times as large.
     """
     mixing = num_experts * cout * cin * k * k
     routing = cin * num_experts

@@ -4,32 +4,38 @@ import torch
 
 
 def dilating_offsets(k, d):
-    r"""A tap that stands at $t$ shall read at $d \cdot t$, so it has to move by $(d - 1)\,t$. With
-    $d = 1$ nothing moves. With $d = 1.5$ it works too: the places lie between the pixels, and
-    bilinear interpolation reads them.
+    r"""A tap that stands at $t$ shall read at $d \cdot t$, so it has to
+    move by $(d - 1)\,t$. With $d = 1$ nothing moves. With $d = 1.5$ it
+    works too: the places lie between the pixels, and bilinear
+    interpolation reads them.
     """
     line = torch.arange(k) - k // 2
-    taps = torch.cartesian_prod(line, line)  # (vertical, horizontal), row by row
+    # (vertical, horizontal), row by row
+    taps = torch.cartesian_prod(line, line)
     return ((d - 1) * taps).flatten().float()
 
 
 def to_torchvision(offset):
-    """All four combinations of the two orders have the right shape and run. Only a comparison of
-    values tells them apart, so write that test before you need it.
+    """All four combinations of the two orders have the right shape and
+    run. Only a comparison of values tells them apart, so write that
+    test before you need it.
     """
     B, H, W, G, P, _ = offset.shape
     k = round(P**0.5)
     # column of the tap, row of the tap, (horizontal, vertical)
     grid = offset.view(B, H, W, G, k, k, 2)
-    grid = grid.transpose(4, 5).flip(-1)  # row, column, (vertical, horizontal)
+    # row, column, (vertical, horizontal)
+    grid = grid.transpose(4, 5).flip(-1)
     return grid.permute(0, 3, 4, 5, 6, 1, 2).reshape(B, 2 * G * P, H, W)
 
 
 def numbers_from_the_input(operator, M, k, G, H, W):
-    """The sizes differ by orders of magnitude, and so does what the operators can do. Dynamic
-    convolution decides once for the whole image; the deformable ones decide at every pixel.
+    """The sizes differ by orders of magnitude, and so does what the
+    operators can do. Dynamic convolution decides once for the whole
+    image; the deformable ones decide at every pixel.
     """
-    per_point = {"deformable": 2, "DCNv3": 3}  # a place; a place and a weight
+    # a place; a place and a weight
+    per_point = {"deformable": 2, "DCNv3": 3}
     if operator in per_point:
         return per_point[operator] * k * k * G * H * W
     return M if operator == "dynamic" else 0
