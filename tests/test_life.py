@@ -103,7 +103,8 @@ def test_chapters_go_offline_in_the_set_up_cell_and_nowhere_else():
 
 def test_online_again_as_before(monkeypatch):
     monkeypatch.setenv("YOLO_OFFLINE", "1")
-    monkeypatch.delenv("YOLO_AUTOINSTALL", raising=False)
+    monkeypatch.setenv("YOLO_AUTOINSTALL", "")  # so that what the test leaves is taken back
+    monkeypatch.delenv("YOLO_AUTOINSTALL")
     monkeypatch.delitem(
         sys.modules, "ultralytics.utils", raising=False
     )  # as if ultralytics were not imported

@@ -15,8 +15,13 @@ from matplotlib.figure import Figure
 
 from dynconv.figures import plots, style
 
-RNG = np.random.default_rng(0)
-EXPERTS, ALPHA, X = RNG.normal(size=(4, 3, 3)), RNG.random(4), RNG.random((12, 12))
+
+def noise(*shape):
+    """The same numbers from 0 to 1 for each figure, whatever was drawn before."""
+    return np.random.default_rng(0).random(shape)
+
+
+EXPERTS, ALPHA, X = np.random.default_rng(1).normal(size=(4, 3, 3)), noise(4), noise(12, 12)
 MIXED = np.tensordot(ALPHA, EXPERTS, 1)
 T = np.arange(5)
 
@@ -31,7 +36,7 @@ FIGURES = {
     "image": lambda: on_axes(lambda ax: plots.image(ax, X, "X")),
     "response": lambda: on_axes(lambda ax: plots.response(ax, X - 0.5, 1.0, "Y")),
     "kernel": lambda: on_axes(lambda ax: plots.kernel_heatmap(ax, EXPERTS[0], 1.0, "W")),
-    "alpha": lambda: on_axes(lambda ax: plots.alpha_bars(ax, RNG.random(8))),
+    "alpha": lambda: on_axes(lambda ax: plots.alpha_bars(ax, noise(8))),
     "boxes": lambda: plots.boxes(
         [plots.Box("Conv", 1, 2, bold=True), plots.Box("split", 1, 1, fill=0.4)],
         [((1, 1.7), (1, 1.3))],
@@ -43,31 +48,27 @@ FIGURES = {
         X, np.tile(EXPERTS, (2, 1, 1)), np.tile(ALPHA, 2), MIXED, X - 0.5
     ),
     "mixing 1": lambda: plots.mixing(X, EXPERTS[:1], ALPHA[:1], MIXED, X - 0.5),
-    "curves": lambda: plots.curves(
-        {"baseline": (T, T), "ours": (T, RNG.random((3, 5)))}, "epoch", "mAP"
-    ),
+    "curves": lambda: plots.curves({"baseline": (T, T), "ours": (T, noise(3, 5))}, "epoch", "mAP"),
     "alpha grid": lambda: plots.alpha_grid(
-        RNG.random((3, 4, 4)),
+        noise(3, 4, 4),
         np.full((3, 4, 4), 0.1),
         ["a", "b", "c"],
         ["○ day", "● night", "◐ inverted", "▦ noisy"],
     ),
-    "strip": lambda: plots.strip(RNG.random((8, 12, 12)), RNG.random(8), ["○"] * 8, expert=1),
+    "strip": lambda: plots.strip(noise(8, 12, 12), noise(8), ["○"] * 8, expert=1),
     "matrix": lambda: plots.matrix(
-        RNG.random((2, 3)), ["day", "all"], ["own", "mean", "day"], "α from", "images"
+        noise(2, 3), ["day", "all"], ["own", "mean", "day"], "α from", "images"
     ),
     "intervals": lambda: plots.intervals(
         {"a": {"baseline": ([1, 2, 4], 1, 3), "ours": ([2, 3], 1, 4)}, "b": {"ours": ([1], 0, 2)}},
         "mAP",
     ),
     "detections": lambda: plots.detections(
-        RNG.random((3, 12, 12)), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2
+        noise(3, 12, 12), [np.array([[0.5, 0.5, 0.2, 0.4]])] * 3, ["a", "b", "c"], columns=2
     ),
     "bars": lambda: plots.bars({"baseline": 1, "parameters": 4.0, "reported": 0.0004}, "ratio"),
     "places": lambda: plots.reading_places(
-        RNG.random((2, 8, 8)),
-        [(2, 3)],
-        {"a": (RNG.random((2, 1, 9, 2)) * 7, RNG.normal(size=(2, 1, 9)))},
+        noise(2, 8, 8), [(2, 3)], {"a": (noise(2, 1, 9, 2) * 7, noise(2, 1, 9) - 0.5)}
     ),
     "dots": lambda: plots.dots(
         {"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}},

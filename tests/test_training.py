@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import functools
 import io
 import logging
 import os
@@ -285,12 +286,16 @@ def test_only_who_uses_ray_tune_gets_its_reports(data, tmp_path, monkeypatch, re
     monkeypatch.delitem(sys.modules, "ray.tune", raising=False)
     if reader_has_it:
         monkeypatch.setitem(sys.modules, "ray.tune", types.ModuleType("ray.tune"))
-    for setting in (True, False):
-        monkeypatch.setattr(SETTINGS, "_save", lambda: None)
-        monkeypatch.setitem(SETTINGS, "raytune", setting)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
-        assert SETTINGS["raytune"] is setting and seen.pop() is (setting and reader_has_it)
+    before = SETTINGS["raytune"]
+    put = functools.partial(dict.__setitem__, SETTINGS, "raytune")  # writes no settings file
+    try:
+        for setting in (True, False):
+            put(setting)
+            with pytest.raises(KeyboardInterrupt):
+                training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+            assert SETTINGS["raytune"] is setting and seen.pop() is (setting and reader_has_it)
+    finally:
+        put(before)
 
 
 # --- stopped, and continued -----------------------------------------------------------------------
