@@ -6,7 +6,7 @@ import re
 
 import pytest
 from conftest import REPOSITORY, ROOT
-from notebook_files import CHAPTERS, COLAB, cells, code, code_lines, markdown
+from notebook_files import CHAPTERS, COLAB, cells, code_lines, folded, markdown
 
 # Silent reading of non-fiction: 238 words a minute, and 175 to 300 for most adults (Brysbaert 2019,
 # doi 10.1016/j.jml.2019.104047). Prose with formulas lies at the lower end. The lines of code are
@@ -60,7 +60,7 @@ def claimed_minutes(path):
 
 def test_claimed_reading_time_is_true(path):
     words = sum(any(letter.isalnum() for letter in word) for word in markdown(path).split())
-    lines = code_lines(code(path))
+    lines = sum(code_lines(cell.source) for cell in cells(path, "code") if not folded(cell))
     minutes = words / WORDS_PER_MINUTE + lines / CODE_LINES_PER_MINUTE
     assert abs(claimed_minutes(path) - minutes) <= max(0.25 * minutes, 1), (
         f"{words} words and {lines} lines of code take about {round(minutes)} minutes: write"
@@ -86,7 +86,7 @@ def test_has_exercises_with_their_parts(path):
             f"{where}: a line '*Difficulty: easy · 5 min.*', whose minutes the lesson plan sums"
         )
         assert "<details>" in text and "<summary>" in text, f"{where}: a hint in <details>"
-        assert f"](../book/solutions/chapter_{number:02d}.md" in text, (
+        assert f"](../book/solutions.md#exercise-{chapter}-{exercise})" in text, (
             f"{where}: a link to its solution"
         )
 
