@@ -11,6 +11,7 @@ import functools
 import hashlib
 import importlib.metadata
 import sys
+import sysconfig
 from pathlib import Path
 
 PACKAGE = "dynconv"
@@ -199,8 +200,9 @@ def without_docstrings(tree):
 @functools.cache
 def versions():
     """One line that changes with the Python and the installed packages."""
-    installed = {
-        (each.metadata["Name"], each.version) for each in importlib.metadata.distributions()
-    }
+    # Those of the environment, not what a program adds to its own path (Ray does).
+    places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    found = importlib.metadata.distributions(path=sorted(places))
+    installed = {(each.metadata["Name"], each.version) for each in found}
     names = " ".join(f"{name}=={version}" for name, version in sorted(installed) if name != PACKAGE)
     return digest_of_text(f"{sys.version} {names}")

@@ -1,8 +1,5 @@
-"""A plugin of pytest for the executions of `execution.py`: collects the copies, and records each
-one that passed.
-"""
+"""A plugin of pytest for `execution.py`: collects the copies, and records each one that passed."""
 
-import os
 from pathlib import Path
 
 import execution
@@ -15,9 +12,12 @@ def pytest_collect_file(file_path, parent):
         return NotebookFile.from_parent(parent, path=file_path)
 
 
-def pytest_runtest_logreport(report):
-    in_worker = (
-        "PYTEST_XDIST_WORKER" in os.environ
-    )  # each report also comes to the process that started the worker
-    if report.when == "call" and report.passed and not in_worker:
-        execution.write_record(Path(report.location[0]).resolve(), report.duration)
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # each report comes to the process that started a worker
+        config.pluginmanager.register(Recorder())
+
+
+class Recorder:
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and report.passed:
+            execution.write_record(Path(report.location[0]).resolve(), report.duration)
