@@ -25,7 +25,7 @@ book: env  ## execute the chapters that changed and build the site in _build/htm
 
 test: lint book  ## run every test: the package, each chapter, the built site
 	@# Two files of tests at a time, each with one thread.
-	OMP_NUM_THREADS=1 pytest tests -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest tests -n 2 --dist loadfile --durations=10
 
 lint: env  ## look at the code's form, and for names that are not there
 	@ruff check

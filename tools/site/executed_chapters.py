@@ -67,7 +67,9 @@ class ExecutionTable(SphinxDirective):
 
     def run(self):
         rows = ["| Chapter | Finished (UTC) | Seconds |", "|---|---|--:|"]
-        for docname, chapter in sorted(executed(self.env.app).items()):
+        chapters = executed(self.env.app)
+        for docname in sorted(chapters, key=lambda name: (name.startswith("book/"), name)):
+            chapter = chapters[docname]
             result = chapter.result()
             if result:
                 when = datetime.datetime.fromtimestamp(result["finished"], datetime.UTC)
