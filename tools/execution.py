@@ -36,9 +36,8 @@ class Chapter:
         self.notebook = nbformat.read(source, as_version=4)
         code = "\n\n".join(cell.source for cell in self.code_cells(self.notebook))
         python = re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.MULTILINE)
-        checkers = (
-            f"{dependencies.PACKAGE}.exercises.chapter_{source.stem[:2]}"  # found by its name
-        )
+        # Found by its name, not by an import.
+        checkers = f"{dependencies.PACKAGE}.exercises.chapter_{source.stem[:2]}"
         self.modules = package.of_code(python, *({checkers} & package.files.keys()))
         used = package.digest(self.modules)
         self.digest = f"{dependencies.digest_of_text(code)} {used} {dependencies.versions()}"
@@ -71,9 +70,7 @@ class Chapter:
                 cell.outputs, cell.execution_count = executed.outputs, executed.execution_count
         else:
             self.record.unlink(missing_ok=True)
-        notebook.metadata[DIGEST] = (
-            self.digest
-        )  # of what is executed, also if the source is edited meanwhile
+        notebook.metadata[DIGEST] = self.digest  # also if the source is edited meanwhile
         self.copy.parent.mkdir(parents=True, exist_ok=True)
         write(self.copy, nbformat.writes(notebook))
 
@@ -131,37 +128,16 @@ def main():
         return True
     print(f"book: executing {len(waiting)} chapters, {SIDE_BY_SIDE} side by side", flush=True)
     threads = max(1, (os.cpu_count() or 1) // SIDE_BY_SIDE)
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tools"), "OMP_NUM_THREADS": str(threads)}
-    command = [
-        *(
-            sys.executable,
-            "-m",
-            "pytest",
-            "--rootdir",
-            ROOT,
-            "-p",
-            "nbmake_in_build",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:cacheprovider",
-        ),
-        *(
-            "-n",
-            str(min(SIDE_BY_SIDE, len(waiting))),
-            "--dist",
-            "worksteal",
-            "-v",
-            "--no-header",
-            "-W",
-            "ignore",
-        ),
-        *("--nbmake", "--overwrite", f"--nbmake-timeout={SECONDS_FOR_A_CELL}"),
-        *(chapter.copy for chapter in waiting),
-    ]
-    return (
-        subprocess.run([str(part) for part in command], cwd=ROOT, env=environment).returncode == 0
-    )
+    path = os.pathsep.join(filter(None, [str(ROOT / "tools"), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
+    plugins = "-p nbmake_in_build -p no:randomly -p no:cacheprovider"
+    workers = f"-n {min(SIDE_BY_SIDE, len(waiting))} --dist worksteal"
+    output = "-v --no-header -W ignore"
+    notebooks = f"--nbmake --overwrite --nbmake-timeout={SECONDS_FOR_A_CELL}"
+    options = f"{plugins} {workers} {output} {notebooks}".split()
+    copies = [str(chapter.copy) for chapter in waiting]
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(ROOT), *options, *copies]
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
 
 
 if __name__ == "__main__":
