@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+from dynconv.lab.locks import turn
+
 GOOD = "print('a' + ' value')"
 CLAIM = (
     "only: [{id: a-claim, says: 'One is `1`.', verdict: holds, because: We looked.,"
@@ -110,3 +112,16 @@ def test_pages_that_lead_nowhere_fail_each_time(book):
         assert not ok, f"the {attempt} build passed:\n{log}"
         assert all(complaint in log for complaint in complaints), log
         assert not (book / "_build/html").exists(), "a failed build must not leave a site"
+
+
+def test_a_second_build_waits_for_the_first(book):
+    (book / "_build").mkdir()
+    with turn(book / "_build/html", wait=lambda: pytest.fail("nobody else builds here")):
+        second = subprocess.Popen(
+            [sys.executable, "-u", "tools/build.py"], cwd=book, text=True, stdout=subprocess.PIPE
+        )
+        assert "waiting for another build" in second.stdout.readline()
+        assert not (book / "_build/executed").exists()
+    output, _ = second.communicate(timeout=300)
+    assert second.returncode == 0, output
+    assert "a value" in html(book)

@@ -4,12 +4,14 @@ Every build reads and writes all pages anew: Sphinx reports a warning only for t
 reads, so a second build would hide what the first one found.
 """
 
+import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import execution
+from jupyter_book.cli.main import main as jupyter_book
+
+from dynconv.lab.locks import turn
 
 BUILD = execution.ROOT / "_build"
 HTML = BUILD / "html"
@@ -20,9 +22,11 @@ def build_site():
     """Jupyter Book over the prose and the executed copies. Returns whether it succeeded."""
     # -W and --keep-going: every warning is reported and fails the build. -n: so does a reference
     # that leads nowhere.
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", ".", "-W", "-n", "--keep-going"]
-    return subprocess.run(command, cwd=execution.ROOT).returncode == 0
+    # Called in this process, it need not look at the code of all chapters once more.
+    try:
+        jupyter_book(["build", str(execution.ROOT), "-W", "-n", "--keep-going"])
+    except SystemExit as finished:
+        return finished.code == 0
 
 
 def remove_site():
@@ -31,13 +35,16 @@ def remove_site():
 
 
 def main():
-    remove_site()
-    built = False
-    try:
-        built = execution.main() and build_site()
-    finally:
-        if not built:
-            remove_site()  # half a site must not be taken for a site
+    os.chdir(execution.ROOT)
+    BUILD.mkdir(exist_ok=True)
+    with turn(HTML, wait=lambda: print("book: waiting for another build to finish", flush=True)):
+        remove_site()
+        built = False
+        try:
+            built = execution.main() and build_site()
+        finally:
+            if not built:
+                remove_site()  # half a site must not be taken for a site
     if not built:
         sys.exit(
             "\nbook: not built, for the reason given above. There is no site in _build/html now."

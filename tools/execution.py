@@ -7,6 +7,7 @@ on. Only an execution that passed leaves a record, so that a failing cell fails 
 build that was killed goes on where it was.
 """
 
+import functools
 import json
 import os
 import re
@@ -102,6 +103,12 @@ def chapters():
     )
 
 
+@functools.cache
+def chapters_of_this_build():
+    """The same, as the process that builds has found them when it began."""
+    return chapters()
+
+
 def forget_old_runs():
     """Throw away what chapters have trained if something changed that a training depends on."""
     package, key = dependencies.Package(ROOT), executed_folder() / "runs.key"
@@ -119,7 +126,7 @@ def main():
     """Execute what must be executed. Returns whether every chapter is executed now."""
     forget_old_runs()
     waiting = []
-    for chapter in chapters():
+    for chapter in chapters_of_this_build():
         chapter.write_copy()
         if not chapter.result():
             waiting.append(chapter)

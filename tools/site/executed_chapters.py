@@ -17,17 +17,15 @@ import execution
 RUN_TIME = "measured in each build"  # the text of the link that each chapter opens with
 
 
-def executed(app):
-    """{name of the document: Chapter}, once per build."""
-    if not hasattr(app, "executed_chapters"):
-        chapters = execution.chapters()
-        app.executed_chapters = {str(Path(each.name).with_suffix("")): each for each in chapters}
-    return app.executed_chapters
+def executed():
+    """{name of the document: Chapter}."""
+    chapters = execution.chapters_of_this_build()
+    return {str(Path(each.name).with_suffix("")): each for each in chapters}
 
 
 def read_copy(app, docname, source):
     """Sphinx reads a notebook of the book: give it the executed copy."""
-    chapter = executed(app).get(docname)
+    chapter = executed().get(docname)
     if chapter is None:
         return
     if chapter.result() is None:
@@ -38,7 +36,7 @@ def read_copy(app, docname, source):
 
 def write_run_time(app, doctree, docname):
     """Replace the link text 'measured in each build' by the seconds of the last execution."""
-    chapter = executed(app).get(docname)
+    chapter = executed().get(docname)
     result = chapter and chapter.result()
     if not result:
         return
@@ -67,7 +65,7 @@ class ExecutionTable(SphinxDirective):
 
     def run(self):
         rows = ["| Chapter | Finished (UTC) | Seconds |", "|---|---|--:|"]
-        chapters = executed(self.env.app)
+        chapters = executed()
         for docname in sorted(chapters, key=lambda name: (name.startswith("book/"), name)):
             chapter = chapters[docname]
             result = chapter.result()
