@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build/html"
 
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-PREFIX = f"/{REPOSITORY.split('/')[-1]}/"  # GitHub Pages serves the site in a folder of that name
+OWNER, NAME = REPOSITORY.split("/")[-2:]
+SITE = f"https://{OWNER}.github.io/{NAME}"
+PREFIX = f"/{NAME}/"  # GitHub Pages serves the site in a folder of that name
 
 
 class SiteHandler(http.server.SimpleHTTPRequestHandler):

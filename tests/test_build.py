@@ -7,7 +7,7 @@ import sys
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SITE
 
 from dynconv.lab.locks import turn
 
@@ -38,7 +38,7 @@ def book(tmp_path):
 
 
 def write(book, code, page="See [the chapter](../notebooks/chapter.ipynb).", shown="code"):
-    title = "# A chapter\n\n[measured in each build](../book/index.md)"
+    title = f"# A chapter\n\n[measured in each build]({SITE}/book/index.html#a-book)"
     cells = [
         nbformat.v4.new_markdown_cell(title, id="title"),
         nbformat.v4.new_code_cell(code, id="code"),

@@ -5,7 +5,7 @@ message says what to write instead.
 import re
 
 import pytest
-from conftest import REPOSITORY, ROOT
+from conftest import REPOSITORY, ROOT, SITE
 from notebook_files import CHAPTERS, COLAB, cells, code_lines, folded, markdown
 
 # Silent reading of non-fiction: 238 words a minute, and 175 to 300 for most adults (Brysbaert 2019,
@@ -47,9 +47,8 @@ def test_opens_like_all_chapters(path):
     before = re.search(r"[Pp]rerequisites?\b.*\]\(", tail, re.DOTALL)
     assert before, "fifth come the prerequisites, as links"
     assert claimed_minutes(path), "sixth comes the reading time in minutes"
-    assert "[measured in each build](../book/execution-status.md)" in tail, (
-        "and the run time: [measured in each build](../book/execution-status.md)"
-    )
+    run_time = f"[measured in each build]({SITE}/book/execution-status.html)"
+    assert run_time in tail, f"and the run time: {run_time}"
 
 
 def claimed_minutes(path):
@@ -86,9 +85,8 @@ def test_has_exercises_with_their_parts(path):
             f"{where}: a line '*Difficulty: easy · 5 min.*', whose minutes the lesson plan sums"
         )
         assert "<details>" in text and "<summary>" in text, f"{where}: a hint in <details>"
-        assert f"](../book/solutions.md#exercise-{chapter}-{exercise})" in text, (
-            f"{where}: a link to its solution"
-        )
+        solution = f"]({SITE}/book/solutions.html#exercise-{chapter}-{exercise})"
+        assert solution in text, f"{where}: a link to its solution: [Solution{solution}"
 
 
 def test_stands_in_the_table_of_contents_in_its_place(path):

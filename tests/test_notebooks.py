@@ -8,7 +8,7 @@ import symtable
 
 import nbformat
 import pytest
-from conftest import REPOSITORY, ROOT
+from conftest import REPOSITORY, ROOT, SITE
 from notebook_files import (
     CHAPTERS,
     COLAB,
@@ -54,6 +54,14 @@ def test_can_be_opened_in_colab_and_downloaded(path):
     name, opening = path.relative_to(ROOT).as_posix(), cells(path)[0].source
     for address in (f"{COLAB}/blob/main/{name}", f"{REPOSITORY}/raw/main/{name}"):
         assert f"]({address})" in opening, f"the first cell must link to {address}"
+
+
+def test_links_lead_somewhere_on_colab(path):
+    """Colab opens other notebooks of a repository, and no page of prose."""
+    links = re.findall(r"\]\(([^)\s]+)\)", markdown(path))
+    beside = [link for link in links if not re.match("https://|#", link)]
+    prose = [link for link in beside if not re.search(r"\.ipynb(#|$)", link)]
+    assert not prose, f"write {SITE}/book/NAME.html instead of {prose}"
 
 
 def test_setup_cell_is_that_of_all_chapters(path):

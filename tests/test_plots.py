@@ -2,12 +2,14 @@
 figure.
 """
 
+import io
 import re
 import xml.etree.ElementTree as ET
 
 import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -177,6 +179,18 @@ def test_the_book_style_is_not_left_behind_by_a_figure():
     before = matplotlib.rcParams.copy()
     plots.curves({"a": (T, T)}, "x", "y")
     assert matplotlib.rcParams == before
+
+
+def test_a_plot_of_the_reader_keeps_its_paper():
+    """As Colab and Jupyter show it, in the dark too: dark ink must not stand on nothing."""
+    picture = io.BytesIO()
+    with matplotlib.rc_context():
+        plots.use_book_style()
+        figure, _ = plt.subplots()
+        figure.savefig(picture, format="png")
+        plt.close(figure)
+    pixels = np.asarray(Image.open(picture).convert("RGBA"))
+    assert (pixels[0, 0] == 255).all() and (pixels[..., 3] == 255).all()
 
 
 def test_labels_of_curves_that_end_together_stay_apart():

@@ -538,11 +538,12 @@ def open_page(browser, tmp_path):
     """open_page(*widgets): a bare page with these figures; a complaint of the browser fails."""
     pages, problems = [], []
 
-    def open_it(*figures, width=800):
+    def open_it(*figures, width=800, script=""):
         file = tmp_path / "page.html"
         body = "".join(figure._repr_html_() for figure in figures)
         file.write_text(
-            f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><body>{body}',
+            f'<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><body>'
+            f"<script>{script}</script>{body}",
             encoding="utf-8",
         )
         page = browser.new_page(viewport={"width": width, "height": 844})
@@ -888,6 +889,24 @@ def test_the_plane_has_y_upwards(open_page, direction, upwards):
     row, column = np.unravel_index(np.argmax(red - blue), red.shape)
     assert column > 60
     assert row < 3 if upwards else row > 60
+
+
+def test_colab_hears_how_high_a_figure_has_become(open_page):
+    """Colab measures the frame of an output before a figure is in it."""
+    colab = """
+        globalThis.heights = [];
+        const resizeIframeToContent = () => heights.push(document.documentElement.scrollHeight);
+        globalThis.google = { colab: { output: { resizeIframeToContent } } };
+    """
+    page = open_page(EXAMPLES["recorded_alpha"](), script=colab)
+    page.wait_for_timeout(500)
+    told = "[heights.at(-1), document.documentElement.scrollHeight]"
+    heard, height = page.evaluate(told)
+    assert heard == height
+    page.set_viewport_size({"width": 300, "height": 844})
+    page.wait_for_timeout(200)
+    heard, narrow = page.evaluate(told)
+    assert heard == narrow > height
 
 
 def test_without_scripts_a_sentence_says_what_is_missing(browser, tmp_path):

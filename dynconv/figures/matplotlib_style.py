@@ -22,9 +22,11 @@ BOOK_STYLE = {
     "legend.fontsize": 10.5,
     "figure.figsize": (WIDTH, 3.2),
     "figure.constrained_layout.use": True,
-    "figure.facecolor": "none",
+    # A figure that `plots.show` puts into the page has no ground of its own. A reader's own plot is
+    # a picture, and keeps its white paper on a dark page.
+    "figure.facecolor": "white",
     "axes.facecolor": "none",
-    "savefig.facecolor": "none",
+    "savefig.facecolor": "auto",
     "legend.framealpha": 0,
     "text.color": INK,
     "axes.labelcolor": INK,

@@ -250,6 +250,9 @@ export function define(name, draw) {
           this.repaint =
             draw(this.body, JSON.parse(this.querySelector("script").textContent)) ?? (() => {});
           this.classList.add("dc-ready");
+          // Colab measures its frame once, before the figure is in it.
+          const fit = globalThis.google?.colab?.output?.resizeIframeToContent;
+          if (fit) new ResizeObserver(() => fit()).observe(this);
         }
         this.repaint();
         this.themes = new MutationObserver(() => this.repaint());
