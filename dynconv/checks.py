@@ -5,13 +5,15 @@ and what to do.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 
 Pair = int | tuple[int, int]
 
@@ -25,36 +27,49 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
 
 
 def is_int(value: object) -> bool:
-    """Whether it is an int. True and False, which Python takes for 1 and 0, are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether it is a whole number: an int, one of NumPy's integers, or a size that varies while
+    torch exports. True and False, which Python takes for 1 and 0, are none, nor are NumPy's.
+    """
+    whole = isinstance(value, (int, np.integer, torch.SymInt))
+    return whole and not isinstance(value, bool)
 
 
-def check_count(name: str, value: int, least: int = 1) -> None:
-    """Raise a TypeError or a ValueError unless `value` is an int, at least `least`."""
+def check_count(name: str, value: int, least: int = 1) -> int:
+    """`value`, one of NumPy's as Python's (which is what a checkpoint should hold); a TypeError or
+    a ValueError unless it is a whole number, at least `least`.
+    """
     if not is_int(value):
         raise TypeError(f"{name} must be an int, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    return as_python(value)
 
 
-def check_number(name: str, value: float) -> None:
-    """Raise a TypeError unless `value` is an int or a float."""
-    if not (is_int(value) or isinstance(value, float)):
+def check_number(name: str, value: float) -> float:
+    """`value`, one of NumPy's as Python's; a TypeError unless it is a number."""
+    if not (is_int(value) or isinstance(value, (float, np.floating))):
         raise TypeError(f"{name} must be a number, got {value!r}")
+    return as_python(value)
 
 
 def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     """(vertical, horizontal) of an int or a pair of ints, each at least `least`; else a TypeError
     or a ValueError.
     """
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(map(is_int, pair)):
+    plain = value.tolist() if isinstance(value, np.ndarray) else value
+    pair = tuple(plain) if isinstance(plain, (tuple, list)) else (plain, plain)
+    if len(pair) != 2 or not (is_int(pair[0]) and is_int(pair[1])):
         raise TypeError(
             f"{name} must be an int or a pair (vertical, horizontal) of ints, got {value!r}"
         )
     if min(pair) < least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
-    return pair
+    return as_python(pair[0]), as_python(pair[1])
+
+
+def as_python(value):
+    """A number of NumPy as one of Python; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def as_network(name: str, model: object, kinds: str = "a YOLO or a torch.nn.Module") -> nn.Module:
@@ -93,6 +108,31 @@ def output_size(
     return size[0], size[1]
 
 
+def one_node(function: Callable) -> Callable:
+    """For a function that looks at the shapes of its tensors: where torch.fx records a graph with
+    placeholders that have none, the whole call becomes one node of it, as a call of a function of
+    torch does. The checks in it are made when the graph runs.
+    """
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        for argument in (*args, *kwargs.values()):
+            if isinstance(argument, Proxy):
+                return argument.tracer.create_proxy("call_function", call, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def check_channels(name: str, x: Tensor, channels: int, like: Tensor) -> None:
+    """`x` of shape (B, channels, H, W), like the layer whose parameter is `like`."""
+    if isinstance(x, Proxy):
+        return  # torch.fx records a graph: there is no shape yet
+    check_tensor(name, x, 4, f"(B, {channels}, H, W)", "the layer", like)
+    if x.shape[1] != channels:
+        raise ValueError(f"{name} must have shape (B, {channels}, H, W), got {tuple(x.shape)}")
+
+
 def check_tensor(
     name: str, tensor: Tensor, rank: int, form: str, like_name: str, like: Tensor
 ) -> None:
@@ -127,9 +167,10 @@ def check_tensor(
 
 
 def autocast_is_on(tensor: Tensor) -> bool:
+    """Whether autocast acts on tensors of that device; the meta device has none."""
+    # not torch.amp.is_autocast_available: torch.compile stops at it in torch 2.11
     device = tensor.device.type
-    available = torch.amp.is_autocast_available(device)  # the meta device has none
-    return available and torch.is_autocast_enabled(device)
+    return device != "meta" and torch.is_autocast_enabled(device)
 
 
 def as_array(name: str, value, ndim: int | None) -> np.ndarray:

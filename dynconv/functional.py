@@ -15,7 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import Pair, as_pair, autocast_is_on, check_count, check_tensor, output_size
+from .checks import (
+    Pair,
+    as_pair,
+    autocast_is_on,
+    check_count,
+    check_tensor,
+    one_node,
+    output_size,
+)
 
 # Where the cheapest way to evaluate changes, measured on x86 CPUs (`make bench` measures yours).
 # They choose speed, never results.
@@ -23,6 +31,7 @@ from .checks import Pair, as_pair, autocast_is_on, check_count, check_tensor, ou
 LOOP_MIN_MACS = 33_000_000
 
 
+@one_node
 def dynamic_conv2d(
     x: Tensor,
     weight: Tensor,
@@ -65,6 +74,7 @@ def dynamic_conv2d(
         >>> dynamic_conv2d(x, weight, alpha, padding=1).shape
         torch.Size([8, 32, 32, 32])
     """
+    groups = check_count("groups", groups)
     _check_tensors(x, weight, alpha, bias, groups)
     stride, dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
     x, padding = _resolve_padding(x, padding, weight.shape[3:], stride, dilation)
@@ -155,23 +165,31 @@ def by_single(x, kernels, biases, stride, padding, dilation, groups):
     )
 
 
-def by_groups(x, kernels, biases, stride, padding, dilation, groups):
+def by_groups(
+    x: Tensor,
+    kernels: Tensor,
+    biases: Tensor | None,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> Tensor:
     """All samples side by side as the channel groups of one convolution: (1, B·Cin, H, W) with
-    B·groups groups.
+    B·groups groups. TorchScript can compile it.
     """
     # unbind, not shape[0]: it makes the batch size a constant for torch.compile, which cannot have
     # a variable `groups`.
     batch = len(kernels.unbind())
     y = F.conv2d(
-        x.reshape(1, -1, *x.shape[2:]),
-        kernels.reshape(-1, *kernels.shape[2:]),
-        None if biases is None else biases.reshape(-1),
+        x.reshape(1, -1, x.shape[2], x.shape[3]),
+        kernels.flatten(0, 1),
+        None if biases is None else biases.flatten(),
         stride,
         padding,
         dilation,
         batch * groups,
     )
-    return y.view(batch, -1, *y.shape[2:])
+    return y.view(batch, -1, y.shape[2], y.shape[3])
 
 
 def by_sample(x, kernels, biases, stride, padding, dilation, groups):
@@ -196,7 +214,7 @@ def by_matmul(x, kernels, biases, stride, padding, dilation, groups):
     columns = x if pixels else F.unfold(x, (kh, kw), dilation, padding, stride)
     columns = columns.reshape(-1, cin_per_group * kh * kw, height * width)
     rows = kernels.reshape(-1, cout // groups, cin_per_group * kh * kw)
-    y = torch.bmm(rows, columns).reshape(-1, cout, height, width)
+    y = torch.bmm(rows, columns).reshape(x.shape[0], cout, height, width)
     return y if biases is None else y + biases.to(y.dtype)[:, :, None, None]
 
 
@@ -249,7 +267,6 @@ def _check_tensors(x, weight, alpha, bias, groups) -> None:
             "weight needs at least one expert, channel and kernel element, got shape"
             f" {tuple(weight.shape)}"
         )
-    check_count("groups", groups)
     if cin % groups or cout % groups:
         raise ValueError(f"groups must divide Cin = {cin} and Cout = {cout}, got {groups}")
     if cin != cin_per_group * groups:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import Pair, as_pair, check_count, check_number, check_tensor
-from .functional import dynamic_conv2d
+from .checks import Pair, as_pair, check_channels, check_count, check_number, one_node
+from .functional import by_groups, dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
 SAVED = (  # what a saved layer says of itself, besides its tensors
@@ -53,6 +53,11 @@ class DynamicConv(nn.Module):
         ValueError, TypeError: an argument is out of range; the message names it.
 
     Shapes: x (B, Cin, H, W) -> y (B, Cout, H', W').
+
+    torch.compile, torch.export, torch.jit.trace and torch.jit.script take the layer, and torch.fx
+    records its convolution as one node, a call of `dynamic_conv2d`. In a graph of torch.fx or
+    TorchScript the temperature is a constant. A graph that is exported or traced holds for the
+    batch that it was recorded with, unless that was done within `dynconv.export_mode()`.
     """
 
     def __init__(
@@ -71,10 +76,10 @@ class DynamicConv(nn.Module):
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        check_count("in_features", in_features)
-        check_count("out_features", out_features)
-        check_count("groups", groups)
-        check_count("num_experts", num_experts)
+        in_features = check_count("in_features", in_features)
+        out_features = check_count("out_features", out_features)
+        groups = check_count("groups", groups)
+        num_experts = check_count("num_experts", num_experts)
         if in_features % groups or out_features % groups:
             raise ValueError(
                 f"groups must divide in_features = {in_features} and out_features = {out_features},"
@@ -85,7 +90,7 @@ class DynamicConv(nn.Module):
                 f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got"
                 f" {routing_activation!r}"
             )
-        check_number("temperature", temperature)
+        temperature = check_number("temperature", temperature)
         if not temperature > 0 or (temperature != 1 and routing_activation == "sigmoid"):
             raise ValueError(
                 f"temperature must be positive, and 1 for sigmoid routing, got {temperature!r} for"
@@ -106,13 +111,8 @@ class DynamicConv(nn.Module):
 
     def alpha(self, x: Tensor) -> Tensor:
         """The mixing weights that the router chooses, per sample: (B, Cin, H, W) -> α (B, M)."""
-        check_tensor(
-            "x", x, 4, f"(B, {self.in_features}, H, W)", "the layer", self.cond_conv.weight
-        )
-        if x.shape[1] != self.in_features:
-            raise ValueError(
-                f"x must have shape (B, {self.in_features}, H, W), got {tuple(x.shape)}"
-            )
+        if not torch.jit.is_scripting():
+            check_channels("x", x, self.in_features, self.cond_conv.weight)
         logits = self.routing(x.mean((2, 3)))
         return (
             torch.sigmoid(logits)
@@ -121,20 +121,37 @@ class DynamicConv(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        alpha = self.alpha(x)
-        padding = self.padding
-        if padding == "same":
-            x, padding = self._pad_same(x), 0
-        return dynamic_conv2d(
-            x,
-            self.weight,
-            alpha,
-            self.cond_conv.bias,
-            self.stride,
-            padding,
-            self.dilation,
-            self.groups,
-        )
+        if torch.jit.is_scripting():
+            return self._in_script(x)
+        else:  # TorchScript compiles one branch only
+            alpha = self.alpha(x)
+            padding = self.padding
+            if padding == "same":
+                x, padding = pad_same(x, self.kernel_size, self.stride, self.dilation), 0
+            return dynamic_conv2d(
+                x,
+                self.weight,
+                alpha,
+                self.cond_conv.bias,
+                self.stride,
+                padding,
+                self.dilation,
+                self.groups,
+            )
+
+    def _in_script(self, x: Tensor) -> Tensor:
+        """The same y in what torch.jit.script can compile: one path, without checks."""
+        alpha, experts, bias = self.alpha(x), self.cond_conv.weight, self.cond_conv.bias
+        kh, kw = self.kernel_size
+        kernels = (alpha @ experts).view(len(x), self.out_features, -1, kh, kw)
+        biases = None if bias is None else alpha @ bias
+        stride, padding, dilation = self.stride, self.padding, self.dilation
+        if isinstance(padding, str):  # known before it is compiled, which only then takes 'same'
+            across = same_padding(x.shape[3], kw, stride[1], dilation[1])
+            x = F.pad(x, across + same_padding(x.shape[2], kh, stride[0], dilation[0]))
+            return by_groups(x, kernels, biases, stride, (0, 0), dilation, self.groups)
+        else:
+            return by_groups(x, kernels, biases, stride, padding, dilation, self.groups)
 
     @property
     def weight(self) -> Tensor:
@@ -183,17 +200,23 @@ class DynamicConv(nn.Module):
             f"unknown padding {padding!r}: expected '', 'same', 'valid', an int or a pair of ints"
         )
 
-    def _pad_same(self, x: Tensor) -> Tensor:
-        """TensorFlow's 'same': the amount depends on the input size, and an odd zero goes right and
-        below.
-        """
-        pads = []
-        for n, k, s, d in zip(
-            x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], self.dilation[::-1]
-        ):
-            total = max((math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n, 0)
-            pads += [total // 2, total - total // 2]
-        return F.pad(x, pads)
+
+@one_node
+def pad_same(
+    x: Tensor, kernel_size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
+) -> Tensor:
+    """x (B, C, H, W) with the zeros of TensorFlow's 'same' around it."""
+    down, across = map(same_padding, x.shape[2:], kernel_size, stride, dilation)
+    return F.pad(x, across + down)
+
+
+def same_padding(size: int, kernel_size: int, stride: int, dilation: int) -> list[int]:
+    """TensorFlow's 'same' along one side: zeros before and after. The amount depends on the size,
+    and an odd zero goes after.
+    """
+    size = int(size)  # in a traced graph a constant, which the maximum of two must be
+    total = max(((size - 1) // stride) * stride + dilation * (kernel_size - 1) + 1 - size, 0)
+    return [total // 2, total - total // 2]
 
 
 class Experts(nn.Module):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.fx import Proxy
 
-from ..checks import check_count, check_number, check_tensor
+from ..checks import check_count, check_number, check_tensor, one_node
 from .dcnv3_core import dcnv3, output_size, tap_grid
 
 
@@ -70,10 +71,12 @@ class DCNv3(nn.Module):
     ) -> None:
         super().__init__()
         points = len(tap_grid(kernel_size, dilation, remove_center))
-        dw_kernel_size = kernel_size // 2 * 2 + 1 if dw_kernel_size is None else dw_kernel_size
-        check_count("channels", channels)
-        check_count("group", group)
-        check_count("dw_kernel_size", dw_kernel_size)
+        kernel_size = check_count("kernel_size", kernel_size)
+        dilation = check_count("dilation", dilation)
+        channels, group = check_count("channels", channels), check_count("group", group)
+        dw_kernel_size = check_count(
+            "dw_kernel_size", kernel_size // 2 * 2 + 1 if dw_kernel_size is None else dw_kernel_size
+        )
         if dw_kernel_size % 2 == 0:
             raise ValueError(
                 "dw_kernel_size must be odd, so that it sees as far on both sides, got"
@@ -81,11 +84,10 @@ class DCNv3(nn.Module):
             )
         if channels % group:
             raise ValueError(f"group must divide the {channels} channels, got {group}")
-        check_number("offset_scale", offset_scale)
+        offset_scale = check_number("offset_scale", offset_scale)
         radius = dilation * (kernel_size - 1) // 2
-        pad = radius if pad is None else pad
-        check_count("stride", stride)
-        check_count("pad", pad, 0)
+        stride = check_count("stride", stride)
+        pad = check_count("pad", radius if pad is None else pad, 0)
         if pad > radius:
             raise ValueError(
                 f"pad must be at most {radius} for kernel_size={kernel_size} and"
@@ -94,8 +96,9 @@ class DCNv3(nn.Module):
             )
         self.channels, self.group = channels, group
         self.kernel_size, self.stride, self.pad = kernel_size, stride, pad
-        self.dilation, self.offset_scale, self.remove_center = dilation, offset_scale, remove_center
-        self.center_feature_scale = center_feature_scale
+        self.dilation, self.offset_scale = dilation, offset_scale
+        self.remove_center = bool(remove_center)
+        self.center_feature_scale = bool(center_feature_scale)
 
         self.dw_conv = nn.Sequential(
             nn.Conv2d(
@@ -149,32 +152,16 @@ class DCNv3(nn.Module):
 
     def _query(self, x: Tensor) -> Tensor:
         """q at the centre of each output pixel: (N, H', W', C)."""
-        check_tensor("x", x, 4, f"(N, H, W, {self.channels})", "the layer", self.input_proj.weight)
-        if x.shape[3] != self.channels:
-            hint = (
-                "; this layer wants channels last: x.permute(0, 2, 3, 1)"
-                if x.shape[1] == self.channels
-                else ""
-            )
-            raise ValueError(
-                f"x must have shape (N, H, W, {self.channels}), got {tuple(x.shape)}{hint}"
-            )
+        check_input(x, self.channels, self.input_proj.weight)
         return self._at_centres(self.dw_conv(x.permute(0, 3, 1, 2)))
 
     def _points(self, query: Tensor) -> tuple[Tensor, Tensor]:
-        shape = (*query.shape[:3], self.group, self.mask.out_features // self.group)
-        return self.offset(query).reshape(*shape, 2), self.mask(query).reshape(shape).softmax(-1)
+        shape = (self.group, self.mask.out_features // self.group)
+        offset = self.offset(query).unflatten(-1, (*shape, 2))
+        return offset, self.mask(query).unflatten(-1, shape).softmax(-1)
 
     def _at_centres(self, x: Tensor) -> Tensor:
-        """Every stride-th pixel of (N, H, W, C), from the centre of the first output pixel to that
-        of the last.
-        """
-        rows, columns = (
-            output_size(n, self.kernel_size, self.stride, self.pad, self.dilation)
-            for n in x.shape[1:3]
-        )
-        first = self.dilation * (self.kernel_size - 1) // 2 - self.pad
-        return x[:, first :: self.stride, first :: self.stride][:, :rows, :columns]
+        return at_centres(x, self.kernel_size, self.stride, self.pad, self.dilation)
 
     def extra_repr(self) -> str:
         names = (
@@ -188,6 +175,26 @@ class DCNv3(nn.Module):
             "remove_center",
         )
         return ", ".join([str(self.channels), *(f"{name}={getattr(self, name)}" for name in names)])
+
+
+@one_node
+def at_centres(x: Tensor, kernel_size: int, stride: int, pad: int, dilation: int) -> Tensor:
+    """Every stride-th pixel of x (N, H, W, C), from the centre of the first output pixel to that of
+    the last.
+    """
+    rows, columns = (output_size(n, kernel_size, stride, pad, dilation) for n in x.shape[1:3])
+    first = dilation * (kernel_size - 1) // 2 - pad
+    return x[:, first::stride, first::stride][:, :rows, :columns]
+
+
+def check_input(x: Tensor, channels: int, like: Tensor) -> None:
+    """`x` of shape (N, H, W, channels), like the layer whose parameter is `like`."""
+    if isinstance(x, Proxy):
+        return  # torch.fx records a graph: there is no shape yet
+    check_tensor("x", x, 4, f"(N, H, W, {channels})", "the layer", like)
+    if x.shape[3] != channels:
+        hint = "; this layer wants channels last: x.permute(0, 2, 3, 1)" * (x.shape[1] == channels)
+        raise ValueError(f"x must have shape (N, H, W, {channels}), got {tuple(x.shape)}{hint}")
 
 
 class ToChannelsLast(nn.Module):

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_count, check_tensor
+from ..checks import check_count, check_tensor, one_node
 
 
+@one_node
 def dcnv3(
     x: Tensor,
     offset: Tensor,
@@ -60,19 +61,16 @@ def dcnv3(
         torch.Size([1, 8, 8, 16])
     """
     taps = tap_grid(kernel_size, dilation, remove_center)
-    check_count("stride", stride)
-    check_count("pad", pad, 0)
+    stride, pad = check_count("stride", stride), check_count("pad", pad, 0)
     check_tensor("x", x, 4, "(N, H, W, C)", "x", x)
     check_tensor("offset", offset, 6, "(N, H', W', G, P, 2)", "x", x)
     check_tensor("mask", mask, 5, "(N, H', W', G, P)", "x", x)
     batch, height, width, channels = x.shape
-    _, rows, columns, groups, points = mask.shape
-    expected = (
-        batch,
-        *(output_size(n, kernel_size, stride, pad, dilation) for n in (height, width)),
-        groups,
-        len(taps),
-    )
+    # From x, not from mask: what an ONNX exporter takes the shape of a computed tensor for may be
+    # that of the image which it saw.
+    rows, columns = (output_size(n, kernel_size, stride, pad, dilation) for n in (height, width))
+    groups, points = int(mask.shape[3]), len(taps)
+    expected = (batch, rows, columns, groups, points)
     if mask.shape != expected or offset.shape != (*expected, 2):
         raise ValueError(
             f"offset and mask must have shapes {(*expected, 2)} and {tuple(expected)} for x of"
@@ -111,8 +109,8 @@ def tap_grid(kernel_size: int, dilation: int = 1, remove_center: bool = False) -
         TypeError, ValueError: kernel_size or dilation is no positive int, or an even kernel has no
             centre to remove.
     """
-    check_count("kernel_size", kernel_size)
-    check_count("dilation", dilation)
+    kernel_size = check_count("kernel_size", kernel_size)
+    dilation = check_count("dilation", dilation)
     if remove_center and (kernel_size % 2 == 0 or kernel_size == 1):
         reason = (
             "its only tap is the centre"
@@ -122,9 +120,12 @@ def tap_grid(kernel_size: int, dilation: int = 1, remove_center: bool = False) -
         raise ValueError(
             f"remove_center needs an odd kernel_size of at least 3, got {kernel_size}: {reason}"
         )
-    line = torch.arange(kernel_size) * dilation - dilation * (kernel_size - 1) // 2
-    taps = torch.cartesian_prod(line, line)
-    return taps[taps.any(1)] if remove_center else taps
+    line = [i * dilation - dilation * (kernel_size - 1) // 2 for i in range(kernel_size)]
+    # A constant of every graph. Computed by torch it would need operators that ONNX lacks, and
+    # their results are folded away only where no operation before them works in place.
+    return torch.tensor(
+        [(across, down) for across in line for down in line if across or down or not remove_center]
+    )
 
 
 def output_size(size: int, kernel_size: int, stride: int, pad: int, dilation: int) -> int:

@@ -13,7 +13,7 @@ from torchvision.ops import (
     deform_conv2d,
 )  # here: its first import inside a forward pass breaks the tracing of an export
 
-from ..checks import Pair, as_pair, check_count, check_tensor
+from ..checks import Pair, as_pair, check_channels, check_count
 
 
 class DeformableConv(nn.Module):
@@ -70,10 +70,15 @@ class DeformableConv(nn.Module):
         modulated: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in dict(
-            in_channels=in_channels, out_channels=out_channels, offset_groups=offset_groups
-        ).items():
+        in_channels, out_channels, offset_groups, groups = (
             check_count(name, value)
+            for name, value in dict(
+                in_channels=in_channels,
+                out_channels=out_channels,
+                offset_groups=offset_groups,
+                groups=groups,
+            ).items()
+        )
         if in_channels % offset_groups:
             raise ValueError(
                 f"offset_groups must divide in_channels = {in_channels}, got {offset_groups}"
@@ -106,11 +111,8 @@ class DeformableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         conv = self.conv
-        check_tensor("x", x, 4, f"(B, {conv.in_channels}, H, W)", "the layer", conv.weight)
-        if x.shape[1] != conv.in_channels:
-            raise ValueError(
-                f"x must have shape (B, {conv.in_channels}, H, W), got {tuple(x.shape)}"
-            )
+        if not torch.jit.is_scripting():
+            check_channels("x", x, conv.in_channels, conv.weight)
         mask = None if self.mask is None else torch.sigmoid(self.mask(x)).to(conv.weight)
         # Autocast gives offsets in half precision, and torchvision's operator takes one dtype only:
         # it gets that of the kernel.
