@@ -32,17 +32,33 @@ def test_the_record_has_the_settings_of_the_module(objects):
             assert one["versions"] == RECORDED[0]["versions"]  # all on one machine
 
 
+def test_the_repetition_differs_in_its_numbers_only():
+    def same(one):
+        numbers = ("curves", "seconds", "score")
+        return {name: value for name, value in one.items() if name not in numbers}
+
+    control = [
+        one
+        for one in RECORDED
+        if one["model"] == "yolov10n-conv-2" and one["data"]["name"].startswith("shapes")
+    ]
+    repeated = experiment.repeated()
+    assert [same(one) for one in repeated] == [same(one) for one in control]
+    for one, other in zip(repeated, control):
+        assert one["score"] != other["score"]
+
+
 def test_the_command_writes_the_record_of_the_source_and_nothing_installed(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(experiment, "run", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(experiment, "run", lambda **options: calls.append(options))
     monkeypatch.setattr(experiment.offline, "stay_offline", lambda: None)
     experiment.main([])
-    assert calls.pop()[1] == ROOT / "dynconv/lab/experiment.json"
+    assert calls.pop()["file"] == ROOT / "dynconv/lab/experiment.json"
     installed = tmp_path / "site-packages/dynconv/lab/experiment.py"
     monkeypatch.setattr(experiment, "__file__", str(installed))
     experiment.main(["--folder", str(tmp_path)])
-    folder, file, _ = calls.pop()
-    assert (folder, str(file)) == (tmp_path, "experiment.json")
+    options = calls.pop()
+    assert (options["folder"], str(options["file"])) == (tmp_path, "experiment.json")
 
 
 def test_the_module_writes_such_a_file(tmp_path, monkeypatch):
@@ -51,7 +67,8 @@ def test_the_module_writes_such_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "MODELS", ("yolov10n",))
     monkeypatch.setattr(experiment, "SEEDS", (3,))
     monkeypatch.setattr(experiment, "PARTS", {"shapes": ({"train": 8, "val": 4}, {"epochs": 1})})
-    experiment.run(tmp_path / "runs", tmp_path / "data/experiment.json")
+    monkeypatch.setattr(experiment, "target", lambda: tmp_path / "data/experiment.json")
+    experiment.main(["--folder", str(tmp_path / "runs"), "--models", "yolov10n"])
     (one,) = json.loads((tmp_path / "data/experiment.json").read_text(encoding="utf-8"))
     assert one.keys() == RECORDED[0].keys() and one["score"].keys() == RECORDED[0]["score"].keys()
     assert (one["seed"], one["settings"]["epochs"]) == (3, 1)
