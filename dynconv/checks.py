@@ -111,7 +111,8 @@ def output_size(
 def one_node(function: Callable) -> Callable:
     """For a function that looks at the shapes of its tensors: where torch.fx records a graph with
     placeholders that have none, the whole call becomes one node of it, as a call of a function of
-    torch does. The checks in it are made when the graph runs.
+    torch does. The checks in it are made when the graph runs. torch.jit.script, which has no such
+    nodes, is refused.
     """
 
     @functools.wraps(function)
@@ -121,7 +122,18 @@ def one_node(function: Callable) -> Callable:
                 return argument.tracer.create_proxy("call_function", call, args, kwargs)
         return function(*args, **kwargs)
 
+    call.__prepare_scriptable__ = functools.partial(refuse_script, function.__name__)
     return call
+
+
+def refuse_script(name: str) -> None:
+    """What torch.jit.script finds where it would begin to compile the function or class of that
+    name.
+    """
+    raise NotImplementedError(
+        f"torch.jit.script cannot compile {name}, which decides by types and sizes as Python does:"
+        " record it with torch.jit.trace, whose result a script may call"
+    )
 
 
 def check_channels(name: str, x: Tensor, channels: int, like: Tensor) -> None:

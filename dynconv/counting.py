@@ -53,8 +53,7 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
 
     model = as_network("model", model)
     size = as_pair("imgsz", imgsz, 1)
-    channels = _input_channels(model) if channels is None else channels
-    check_count("channels", channels)
+    channels = check_count("channels", _input_channels(model) if channels is None else channels)
 
     # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must
     # not learn from zeros.

@@ -15,15 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import (
-    Pair,
-    as_pair,
-    autocast_is_on,
-    check_count,
-    check_tensor,
-    one_node,
-    output_size,
-)
+from .checks import Pair, as_pair, autocast_is_on, check_count, check_tensor, one_node, output_size
 
 # Where the cheapest way to evaluate changes, measured on x86 CPUs (`make bench` measures yours).
 # They choose speed, never results.
@@ -65,6 +57,9 @@ def dynamic_conv2d(
             or an option is not an int.
         ValueError: a shape or device does not fit; the message names the value and what was
             expected.
+
+    torch.fx records a call of it as one node. torch.jit.script refuses it by name: there use the
+    layer, `DynamicConv`.
 
     Source: CondConv (arXiv 1904.04971), Section 3.1; ParameterNet (arXiv 2306.14525), Section 3.2.
 

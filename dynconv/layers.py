@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import Pair, as_pair, check_channels, check_count, check_number, one_node
+from .checks import Pair, as_pair, check_channels, check_count, check_number
 from .functional import by_groups, dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
@@ -201,7 +201,7 @@ class DynamicConv(nn.Module):
         )
 
 
-@one_node
+@torch.fx.wrap  # one node of a graph that torch.fx records: it looks at sizes
 def pad_same(
     x: Tensor, kernel_size: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
 ) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from ..checks import check_count, check_number, check_tensor, one_node
+from ..checks import check_count, check_number, check_tensor, refuse_script
 from .dcnv3_core import dcnv3, output_size, tap_grid
 
 
@@ -51,6 +51,9 @@ class DCNv3(nn.Module):
         ValueError, TypeError: an argument is out of range; the message names it.
 
     Shapes: (N, H, W, C) -> (N, H', W', C), channels last.
+
+    torch.compile, torch.export, torch.fx, torch.jit.trace and ONNX from opset 16 on take the layer;
+    torch.jit.script is refused by name.
 
     Source: arXiv 2211.05778, Section 3.1. At the start offsets are zero and masks equal, so that
     the layer is average pooling (zeros at the border count) between two Linear layers.
@@ -163,6 +166,9 @@ class DCNv3(nn.Module):
     def _at_centres(self, x: Tensor) -> Tensor:
         return at_centres(x, self.kernel_size, self.stride, self.pad, self.dilation)
 
+    def __prepare_scriptable__(self) -> DCNv3:
+        return refuse_script("DCNv3")
+
     def extra_repr(self) -> str:
         names = (
             "kernel_size",
@@ -177,7 +183,7 @@ class DCNv3(nn.Module):
         return ", ".join([str(self.channels), *(f"{name}={getattr(self, name)}" for name in names)])
 
 
-@one_node
+@torch.fx.wrap  # one node of a graph that torch.fx records: it looks at sizes
 def at_centres(x: Tensor, kernel_size: int, stride: int, pad: int, dilation: int) -> Tensor:
     """Every stride-th pixel of x (N, H, W, C), from the centre of the first output pixel to that of
     the last.

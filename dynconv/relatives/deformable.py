@@ -15,6 +15,8 @@ from torchvision.ops import (
 
 from ..checks import Pair, as_pair, check_channels, check_count
 
+torch.fx.wrap("deform_conv2d")  # one node of a graph that torch.fx records: it looks at sizes
+
 
 class DeformableConv(nn.Module):
     """A convolution whose taps are moved by offsets that a second convolution computes from the
@@ -48,7 +50,7 @@ class DeformableConv(nn.Module):
     Shapes: (B, Cin, H, W) -> (B, Cout, H', W') as for Conv2d; in the dtype of the input, also under
     autocast.
 
-    TorchScript can hold the layer. ONNX export stops at
+    torch.compile, torch.export, torch.fx and TorchScript take the layer. ONNX export stops at
     `torch.onnx.errors.UnsupportedOperatorError`: torch has no translation for torchvision's
     operator. `DCNv3`, on grid_sample, exports from opset 16 on.
 

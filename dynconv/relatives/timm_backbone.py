@@ -88,18 +88,26 @@ class TimmBackbone(nn.Module):
         }
 
     def train(self, mode: bool = True) -> TimmBackbone:
-        for key, eps in self.eps.items():
-            self.net.get_submodule(key).eps = eps
+        # By the modules that are there: timm's reparameterize_model, for one, takes some away.
+        for key, module in self.net.named_modules():
+            if key in self.eps and isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
+                module.eps = self.eps[key]
         return super().train(mode)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        if x.dim() != 4 or x.shape[1] != 3:
-            raise ValueError(
-                f"x must be RGB images in 0..1, shape (B, 3, H, W), got {tuple(x.shape)}"
-            )
+        if not torch.jit.is_scripting():
+            check_images(x)
         maps = self.net((x - self.mean) / self.std)
         maps = [maps[i] for i in self.positions]
         return [y.permute(0, 3, 1, 2).contiguous() for y in maps] if self.channels_last else maps
+
+
+def check_images(x: Tensor) -> None:
+    """A batch of RGB images, (B, 3, H, W)."""
+    if isinstance(x, Proxy):
+        return  # torch.fx records a graph: there is no shape yet
+    if x.dim() != 4 or x.shape[1] != 3:
+        raise ValueError(f"x must be RGB images in 0..1, shape (B, 3, H, W), got {tuple(x.shape)}")
 
 
 def create(name: str, pretrained: bool, options: dict) -> nn.Module:

@@ -7,9 +7,11 @@ What they stand on is in ultralytics/nn/modules/conv.py (Conv) and ultralytics/n
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from ultralytics.nn.modules import C2f, Conv
 
+from ..checks import as_pair, check_count
 from ..layers import DynamicConv
 
 
@@ -36,6 +38,7 @@ class DynamicConvBNAct(nn.Module):
         self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, num_experts: int = 4
     ) -> None:
         super().__init__()
+        c2 = check_count("c2", c2)
         self.conv = DynamicConv(c1, c2, k, s, dilation=d, groups=g, num_experts=num_experts)
         self.norm = nn.BatchNorm2d(
             c2
@@ -68,10 +71,11 @@ class Bottleneck_DynamicConv(nn.Module):
         self, c1: int, c2: int, shortcut: bool = True, g: int = 1, k: tuple = (3, 3), e: float = 0.5
     ) -> None:
         super().__init__()
+        c1, c2 = check_count("c1", c1), check_count("c2", c2)
         hidden = int(c2 * e)
-        self.cv1 = Conv(c1, hidden, k[0], 1)
+        self.cv1 = Conv(c1, hidden, as_pair("k", k[0], 1), 1)
         self.cv2 = DynamicConv(hidden, c2, k[1], 1, groups=g)
-        self.add = shortcut and c1 == c2
+        self.add = bool(shortcut and c1 == c2)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.cv2(self.cv1(x))
@@ -88,8 +92,18 @@ class C2f_DynamicConv(C2f):
     def __init__(
         self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5
     ) -> None:
+        c1, c2, n = (check_count(name, value) for name, value in dict(c1=c1, c2=c2, n=n).items())
         super().__init__(c1, c2, n, shortcut, g, e)
         self.m = nn.ModuleList(
             Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0)
             for _ in range(n)
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        # What C2f does, in words that torch.fx and torch.jit.script can follow: there it makes a
+        # list of what chunk gives, and extends it by a generator.
+        first, second = self.cv1(x).chunk(2, 1)
+        parts = [first, second]
+        for bottleneck in self.m:
+            parts.append(bottleneck(parts[-1]))
+        return self.cv2(torch.cat(parts, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from ultralytics.nn.modules import Conv
 
+from ..checks import check_count
 from ..relatives.dcnv3 import DCNv3
 
 
@@ -32,6 +33,7 @@ class DCNv3_YOLO(nn.Module):
         self, c1: int, c2: int, k: int = 3, s: int = 1, group: int = 4, d: int = 1
     ) -> None:
         super().__init__()
+        c1, c2 = check_count("c1", c1), check_count("c2", c2)
         self.conv = Conv(c1, c2, 1)
         self.dcnv3 = DCNv3(c2, k, stride=s, dilation=d, group=group)
         self.norm = nn.BatchNorm2d(
