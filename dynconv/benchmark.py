@@ -19,6 +19,7 @@ import random
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -146,7 +147,7 @@ def training_step(layer: nn.Module, x: torch.Tensor) -> None:
 @contextlib.contextmanager
 def torch_threads(count: int) -> Iterator[None]:
     """Within this block torch computes with `count` threads; afterwards with as many as before."""
-    check_count("threads", count)
+    count = check_count("threads", count)
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -262,11 +263,10 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
     os.environ["KINETO_LOG_LEVEL"] = (
         "99"  # or the profiler writes to stderr when it starts and stops, past Python
     )
-    with (
-        torch_threads(1),
-        profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler,
-    ):
-        function()
+    with torch_threads(1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Warning: Profiler clears events")  # torch 2.11; one here
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            function()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace.json")
         profiler.export_chrome_trace(str(trace))

@@ -1,4 +1,4 @@
-"""Export to ONNX and TorchScript with a batch size that may vary.
+"""Export to ONNX, TorchScript and torch.export with a batch size that may vary.
 
 An exported graph fixes everything that is a plain number while it is recorded. The fast paths of
 `dynamic_conv2d` make the batch size such a number (as the `groups` of one convolution), so that the

@@ -57,7 +57,8 @@ class DynamicConv(nn.Module):
     torch.compile, torch.export, torch.jit.trace and torch.jit.script take the layer, and torch.fx
     records its convolution as one node, a call of `dynamic_conv2d`. In a graph of torch.fx or
     TorchScript the temperature is a constant. A graph that is exported or traced holds for the
-    batch that it was recorded with, unless that was done within `dynconv.export_mode()`.
+    batch that it was recorded with, unless that was done within `dynconv.export_mode()`; one that
+    was scripted holds for any batch but an empty one.
     """
 
     def __init__(

@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from ..checks import did_you_mean
+from ..checks import check_count, did_you_mean
 
 
 class TimmBackbone(nn.Module):
@@ -43,12 +43,16 @@ class TimmBackbone(nn.Module):
         channels: channels of each map in the list.
 
     Raises:
+        TypeError: name is no string, or strides are no whole numbers.
         ValueError: there is no such network (with suggestions), it gives no map at one of the
             strides, or it has no pretrained weights.
         ConnectionError: the weights are not on this machine and could not be fetched.
 
     Shapes: (B, 3, H, W) -> [(B, channels[i], H / strides[i], W / strides[i]), ...]; sides that the
     largest stride divides.
+
+    torch.compile, torch.export, torch.fx and TorchScript take it if they take the network, and
+    timm's `reparameterize_model` may be applied to it.
 
     Source: timm, https://github.com/huggingface/pytorch-image-models, its `features_only` networks.
     """
@@ -61,6 +65,14 @@ class TimmBackbone(nn.Module):
         options: dict | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(name, str):
+            raise TypeError(
+                "name must be a string, the name of a network in timm such as 'resnet18', got"
+                f" {type(name).__name__}"
+            )
+        if not isinstance(strides, Iterable):
+            raise TypeError(f"strides must be a sequence such as (8, 16, 32), got {strides!r}")
+        strides = [check_count("each of strides", stride) for stride in strides]
         self.net = create(name, pretrained, options or {})
         position = {
             stride: i for i, stride in enumerate(self.net.feature_info.reduction())
