@@ -344,12 +344,7 @@ def test_a_script_under_torchrun_builds_and_trains_in_both_ranks(data):
         assert (data / f"rank{rank}.txt").read_text() == "DynamicConv, last epoch 1"
 
 
-def test_the_trainer_is_the_stock_one_defined_where_importing_registers():
-    from ultralytics.models.yolo.detect import DetectionTrainer
-
-    assert (
-        issubclass(yolo.DynamicConvTrainer, DetectionTrainer)
-        and yolo.DynamicConvTrainer.__module__ == "dynconv.yolo.trainer"
-    )
+def test_the_trainer_is_defined_where_importing_registers():
+    assert yolo.DynamicConvTrainer.__module__ == "dynconv.yolo.trainer"
     with pytest.raises(AttributeError, match="no attribute 'Trainer'"):
         print(yolo.Trainer)

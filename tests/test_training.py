@@ -513,16 +513,16 @@ def test_a_full_disk_says_what_to_do_and_the_next_call_continues(
 
 
 def test_a_batch_that_does_not_fit_is_not_halved_in_silence(data, tmp_path, monkeypatch):
-    from dynconv.yolo import DynamicConvTrainer
+    from ultralytics.models.yolo.detect import DetectionTrainer
 
-    whole = DynamicConvTrainer.preprocess_batch
+    whole = DetectionTrainer.preprocess_batch
 
     def small_memory(trainer, batch):
         if len(batch["img"]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
         return whole(trainer, batch)
 
-    monkeypatch.setattr(DynamicConvTrainer, "preprocess_batch", small_memory)
+    monkeypatch.setattr(DetectionTrainer, "preprocess_batch", small_memory)
     with pytest.raises(
         MemoryError, match="a batch of 4 images of 64 pixels does not fit.*Try batch=2"
     ):
