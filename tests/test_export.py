@@ -2,17 +2,20 @@
 with.
 """
 
+import contextlib
 import copy
+import json
 import sys
 
 import onnxruntime
 import pytest
 import torch
-from life import output
+from life import output, stirred
 from ultralytics import YOLO
 
 import dynconv
 from dynconv import yolo
+from dynconv.relatives import DCNv3
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,91 @@ def test_a_fixed_batch_needs_no_export_mode_and_refuses_another_batch(
         torch.testing.assert_close(run(x), output(reference, x), rtol=1e-3, atol=1e-3)
         with pytest.raises(Exception, match="(?i)got: 2|invalid|size|shape|weight"):
             run(torch.rand(2, 3, 64, 64))
+
+
+# --- from a file ----------------------------------------------------------------------------------
+
+# Every module that a model YAML may name, in networks as small as can be. What ultralytics has
+# loaded differs from what it has built: its activations work in place.
+EVERY_MODULE = {
+    "blocks": [
+        ["Conv", [16, 3, 2]],
+        ["DynamicConv", [16, 3, 2]],
+        ["DynamicConvBNAct", [16, 3, 2]],
+        ["C2f_DynamicConv", [16, True]],
+        ["DCNv3_YOLO", [16, 3, 2]],
+        ["Bottleneck_DynamicConv", [16]],
+        ["Conv", [16, 3, 2]],
+    ],
+    "backbone": [
+        ["TimmBackbone", ["mobilenetv3_small_050"]],
+        ["Index", [16, 0]],
+        ["Index", [24, 1]],
+        ["Index", [288, 2]],
+    ],
+}
+MAPS = {"blocks": [3, 5, 6], "backbone": [1, 2, 3]}  # what the head reads
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A checkpoint of each network, whose points of DCNv3 have moved, as after some training."""
+    place, files = tmp_path_factory.mktemp("files"), {}
+    for name, rows in EVERY_MODULE.items():
+        backbone = [[0 if kind == "Index" else -1, 1, kind, args] for kind, args in rows]
+        head = [[MAPS[name], 1, "Detect", ["nc"]]]
+        yaml = place / f"{name}.yaml"
+        yaml.write_text(json.dumps({"nc": 2, "backbone": backbone, "head": head}))
+        model = YOLO(yaml)
+        for key, parameter in model.model.named_parameters():
+            if "dcnv3.offset" in key:
+                torch.nn.init.normal_(parameter, std=0.5)
+        files[name] = place / f"{name}.pt"
+        model.save(files[name])
+    return files
+
+
+def test_every_module_is_exported_from_a_file():
+    named = {kind for rows in EVERY_MODULE.values() for kind, _ in rows}
+    assert {module.cls.__name__ for module in yolo.MODULES} <= named
+
+
+@pytest.mark.parametrize(
+    "format, dynamic", [("onnx", False), ("onnx", True), ("torchscript", True)]
+)
+@pytest.mark.parametrize("name", EVERY_MODULE)
+def test_a_network_from_a_file_is_exported_as_one_that_was_built(name, format, dynamic, files):
+    reference = YOLO(files[name]).model.eval()
+    assert any(getattr(m, "inplace", False) for m in reference.modules())
+    with dynconv.export_mode() if dynamic else contextlib.nullcontext():
+        run = exported(format, YOLO(files[name]), dynamic=dynamic)
+    for size in [(1, 3, 64, 64)] + [(3, 3, 64, 64), (2, 3, 96, 64)] * dynamic:
+        x = torch.rand(size)
+        torch.testing.assert_close(run(x), output(reference, x), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "layer, size, other",
+    [
+        (dynconv.DynamicConv(8, 12, 3, 2, groups=2, bias=True), (2, 8, 10, 11), (3, 8, 7, 16)),
+        (dynconv.DynamicConv(8, 12, padding="valid"), (2, 8, 10, 11), (3, 8, 7, 16)),
+        (DCNv3(8, 5, dilation=2, remove_center=True), (2, 16, 15, 8), (3, 12, 20, 8)),
+        (DCNv3(8, 2, stride=2, center_feature_scale=True), (2, 16, 15, 8), (3, 12, 20, 8)),
+    ],
+    ids=["strided, in groups", "pointwise", "without its centre", "even and strided"],
+)
+def test_a_layer_goes_to_onnx_also_behind_an_operation_in_place(layer, size, other, tmp_path):
+    """There the exporter folds no constants, and takes sizes that it saw for all that there are."""
+    network = torch.nn.Sequential(torch.nn.SiLU(inplace=True), stirred(layer)).eval()
+    options = dict(dynamo=False, input_names=["x"], opset_version=17)
+    vary = {"dynamic_axes": {"x": [0, 2, 3] if size[1] == 8 else [0, 1, 2]}}
+    with dynconv.export_mode():
+        torch.onnx.export(network, (torch.rand(size),), tmp_path / "x.onnx", **options, **vary)
+    session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
+    for shape in (size, other):
+        x = torch.rand(shape)
+        y = torch.from_numpy(session.run(None, {"x": x.numpy()})[0])
+        torch.testing.assert_close(y, output(network, x.clone()), rtol=1e-3, atol=1e-3)
 
 
 # --- the profiler ---------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 do. DCNv3 has a file of its own, test_dcnv3.py.
 """
 
+import pickle
+
 import pytest
 import timm
 import torch
@@ -223,6 +225,23 @@ def test_what_ultralytics_does_to_batchnorm_is_taken_back():
     assert {norm.eps for norm in norms} == {1e-5}
 
 
+@pytest.mark.parametrize("name", ["repvgg_a0", "mobileone_s0"])
+def test_a_backbone_lives_on_when_timm_has_merged_its_branches(name):
+    """timm's reparameterize_model takes BatchNorms away, of which train() and eval() set eps."""
+    backbone, x = TimmBackbone(name).double().eval(), torch.rand(1, 3, 64, 64).double()
+    merged = timm.utils.reparameterize_model(backbone)
+    assert len(list(merged.modules())) < len(list(backbone.modules()))
+    again = pickle.loads(pickle.dumps(merged.train())).eval()
+    torch.testing.assert_close(output(again, x), output(backbone, x))
+
+
+def test_batchnorm_that_became_another_kind_keeps_the_eps_of_the_network():
+    backbone = TimmBackbone("resnet18")
+    initialize_weights(backbone)
+    backbone = nn.SyncBatchNorm.convert_sync_batchnorm(backbone).eval()
+    assert {m.eps for m in backbone.modules() if isinstance(m, nn.SyncBatchNorm)} == {1e-5}
+
+
 def test_pretrained_weights_come_from_a_file_too(tmp_path):
     classifier = timm.create_model("starnet_s050")
     torch.save(classifier.state_dict(), tmp_path / "weights.pth")
@@ -271,6 +290,19 @@ def test_without_a_network_the_way_out_is_named(monkeypatch):
 )
 def test_a_backbone_that_cannot_be_is_refused_by_name(arguments, message):
     with pytest.raises(ValueError, match=message):
+        TimmBackbone(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((nn.Conv2d(3, 8, 3),), "name must be a string, .* such as 'resnet18', got Conv2d$"),
+        (("resnet18", False, 8), r"strides must be a sequence such as \(8, 16, 32\), got 8"),
+        (("resnet18", False, (8.0,)), "each of strides must be an int, got 8.0"),
+    ],
+)
+def test_a_backbone_names_what_is_no_name_and_no_stride(arguments, message):
+    with pytest.raises(TypeError, match=message):
         TimmBackbone(*arguments)
 
 

@@ -69,7 +69,7 @@ def dcnv3(
     # From x, not from mask: what an ONNX exporter takes the shape of a computed tensor for may be
     # that of the image which it saw.
     rows, columns = (output_size(n, kernel_size, stride, pad, dilation) for n in (height, width))
-    groups, points = int(mask.shape[3]), len(taps)
+    groups, points = int(mask.shape[3]), kernel_size**2 - bool(remove_center)
     expected = (batch, rows, columns, groups, points)
     if mask.shape != expected or offset.shape != (*expected, 2):
         raise ValueError(
@@ -120,12 +120,12 @@ def tap_grid(kernel_size: int, dilation: int = 1, remove_center: bool = False) -
         raise ValueError(
             f"remove_center needs an odd kernel_size of at least 3, got {kernel_size}: {reason}"
         )
-    line = [i * dilation - dilation * (kernel_size - 1) // 2 for i in range(kernel_size)]
-    # A constant of every graph. Computed by torch it would need operators that ONNX lacks, and
-    # their results are folded away only where no operation before them works in place.
-    return torch.tensor(
-        [(across, down) for across in line for down in line if across or down or not remove_center]
-    )
+    line = torch.arange(kernel_size) * dilation - dilation * (kernel_size - 1) // 2
+    # Not by cartesian_prod, which ONNX lacks: it is folded away only where no operation before it
+    # works in place, as ultralytics' activations do in a model from a file.
+    taps = torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).flatten(0, 1)
+    middle = kernel_size**2 // 2
+    return torch.cat((taps[:middle], taps[middle + 1 :])) if remove_center else taps
 
 
 def output_size(size: int, kernel_size: int, stride: int, pad: int, dilation: int) -> int:
