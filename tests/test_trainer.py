@@ -161,6 +161,7 @@ WHITE = """
 class BasicTransform:
     def __init__(self, *a, p=1.0, **k): self.p = p
 class DualTransform: pass
+class Lambda: pass
 class BaseCompose: pass
 class Compose(BaseCompose):
     def __init__(self, transforms, **k): self.transforms = transforms
@@ -210,15 +211,12 @@ def test_what_is_installed_beside_changes_no_image(tmp_path, request):
     after = images(DynamicConvTrainer, tmp_path)
     assert all((one == other).all() for one, other in zip(before, after))
     stock = images(DetectionTrainer, tmp_path)
-    assert all((one == 255).all() for one in stock), "the stand-in does nothing: no test"
+    assert all(one.std() == 0 for one in stock), "the stand-in does nothing: this is no test"
 
 
 def test_who_asks_for_it_gets_it(tmp_path, albumentations):
     from albumentations import Blur
-    from ultralytics.utils import DEFAULT_CFG_DICT
 
-    if "augmentations" not in DEFAULT_CFG_DICT:
-        pytest.skip("this version of ultralytics cannot be asked")
     make_data(tmp_path)
     found = images(DynamicConvTrainer, tmp_path, augmentations=[Blur(p=0.5)])
-    assert all((one == 255).all() for one in found)
+    assert all(one.std() == 0 for one in found)
