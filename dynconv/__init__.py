@@ -6,7 +6,7 @@ The map of the house. Each room imports only from those above it.
     functional      the operator Y = Σ αᵢ (X ∗ Wᵢ), and the ways to evaluate it
     layers          DynamicConv: a router, and the expert kernels that it mixes
     counting        what a model costs, and what a profiler prints
-    export          ONNX and TorchScript for any batch
+    export          ONNX, TorchScript and torch.export for any batch
     benchmark       time beside alternatives, peak memory
     offline         no talk with other hosts
     relatives/      deformable convolution, DCNv3, backbones from timm

@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from conftest import ROOT
 from notebook_files import CHAPTERS, cells, markdown, parsed
 
 from dynconv import exercises
+from dynconv.exercises import checking
 
 NUMBERS = [number for chapter in exercises.chapters() for number in exercises.checkers(chapter)]
 MISTAKES = {
@@ -64,6 +66,12 @@ def test_whatever_the_answer_raises_or_returns_is_feedback(number):
     assert exercises.grade(number, 42)[0] == "wrong"  # not a function
     one = torch.ones(1, 1, 1, 1)
     assert F.conv2d(one, one).item() == 1, "exercise 1.3 must give conv2d back"
+
+
+def test_a_number_of_numpy_is_a_number():
+    assert checking.number(np.float32(0.5)) == 0.5 and checking.number(np.int64(3)) == 3
+    with pytest.raises(checking.Wrong, match="a number is wanted"):
+        checking.number(np.True_)
 
 
 def test_check_prints_and_an_unknown_number_is_named(capsys):

@@ -360,6 +360,13 @@ def test_a_bar_shows_progress_unless_told_not_to(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_numbers_of_numpy_make_the_same_set(tmp_path):
+    numbers = dict(train=1, val=1, size=32, seed=0)
+    first = scenes.make(tmp_path, **numbers)
+    again = scenes.make(tmp_path, **{name: np.int64(value) for name, value in numbers.items()})
+    assert again == first and type(again.size) is int
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

@@ -6,6 +6,7 @@ import ast
 import math
 from typing import NamedTuple
 
+from ..checks import is_int
 from .checking import Wrong, call, reject_if
 
 DEPTH, WIDTH, MAX_CHANNELS = 0.33, 0.25, 1024  # scale n of YOLOv10
@@ -56,7 +57,7 @@ def arguments(answer) -> str:
             isinstance(got, (tuple, list))
             and len(got) == 2
             and isinstance(got[0], (tuple, list))
-            and isinstance(got[1], int)
+            and is_int(got[1])
         ):
             raise Wrong(
                 f"a pair is wanted, the list of arguments and the number of modules, got {got!r}."

@@ -7,6 +7,7 @@ import functools
 import torch
 from torch import nn
 
+from ..checks import is_int
 from ..layers import DynamicConv
 from .checking import Wrong, call, flops, near, number, reject, reject_if, tensor
 
@@ -112,7 +113,7 @@ def changed_rows(answer) -> str:
         (every, rows[:-1], [rows[-1], head]),
     ]:
         got = call(answer, stock, variant, list(meant))
-        if not isinstance(got, (list, tuple, set)) or not all(isinstance(i, int) for i in got):
+        if not isinstance(got, (list, tuple, set)) or not all(map(is_int, got)):
             raise Wrong(f"a list of row numbers is wanted, got {got!r}.")
         got = sorted(got)
         if got == expected:

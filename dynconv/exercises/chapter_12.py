@@ -6,6 +6,7 @@ import functools
 
 import torch
 
+from ..checks import is_int
 from ..relatives import TimmBackbone
 from .checking import Wrong, call, close, near, number, reject, reject_if, tensor
 
@@ -153,7 +154,7 @@ def _index_arguments(got, name: str) -> list[tuple[int, int]]:
     }
     reject_if(signs)
     arguments = [tuple(row[3]) for row in maps]
-    if not all(len(pair) == 2 and all(isinstance(n, int) for n in pair) for pair in arguments):
+    if not all(len(pair) == 2 and all(map(is_int, pair)) for pair in arguments):
         raise Wrong(
             "an Index has two whole numbers, the channels of the map and its place in the list;"
             f" you have {arguments}."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from ..checks import is_int
 
 
 class Wrong(Exception):
@@ -33,7 +36,7 @@ def call(function, *arguments):
 def number(value) -> float:
     """The reader's number."""
     value = attempted(value)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if not (is_int(value) or isinstance(value, (float, np.floating))):
         raise Wrong(f"a number is wanted, got {value!r}.")
     return float(value)
 

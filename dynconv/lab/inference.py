@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..checks import is_int
+
 
 def as_network(model) -> nn.Module:
     """The network of a YOLO object (itself an nn.Module, whose train() trains) or of a weights
@@ -39,7 +41,7 @@ class Pictures:
     """Images in batches on the network's device; their sizes are checked before anything runs."""
 
     def __init__(self, images, network: nn.Module, batch: int):
-        if not isinstance(batch, int) or batch < 1:
+        if not is_int(batch) or batch < 1:
             raise ValueError(f"batch must be a whole number, at least 1, got {batch!r}")
         if isinstance(images, (str, os.PathLike)):
             raise ValueError(

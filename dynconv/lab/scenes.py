@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..checks import as_python, is_int
 from .drawing import LIGHTS as LIGHTS
 from .drawing import NAMES, SPLITS, draw
 from .drawing import relight as relight
@@ -102,6 +103,7 @@ def make(
         ValueError: an argument is out of range.
         OSError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
+    train, val, size, seed = map(as_python, (train, val, size, seed))  # numbers of NumPy too
     counts = {"train": train, "val": val}
     _check_arguments(objects, size=size, seed=seed, **counts)
     place = Path(folder).expanduser().resolve() / f"{objects}-{size}px-{train}+{val}-seed{seed}"
@@ -124,7 +126,7 @@ def _check_arguments(objects: str, **numbers: int) -> None:
         raise ValueError(f"unknown objects {objects!r}: expected one of {tuple(NAMES)}")
     for name, least in {"train": 1, "val": 1, "size": 32, "seed": 0}.items():
         value = numbers[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        if not is_int(value) or value < least:
             raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
     if numbers["size"] % 32:
         raise ValueError(
