@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from . import edits
 
@@ -22,6 +23,7 @@ python -m dynconv ARGUMENTS...
     The command `yolo ARGUMENTS...` of ultralytics, with this package's modules registered, for
     example
     python -m dynconv detect train model=my-dynamicconv.yaml data=coco8.yaml epochs=1
+    A model of the package is found by its name, model=yolov10n-dynamicconv-1.
 """
 
 
@@ -68,7 +70,14 @@ def main(arguments: list[str]) -> int | None:
     # importing this package has seen to it that our modules are registered now
     from ultralytics.cfg import entrypoint
 
-    return entrypoint()  # reads sys.argv
+    from .yolo import models, path
+
+    names = models()
+    for i, argument in enumerate(sys.argv):  # which entrypoint reads
+        name = argument.removeprefix("model=").strip()
+        if argument.startswith("model=") and name in names and not Path(name).exists():
+            sys.argv[i] = f"model={path(name)}"
+    return entrypoint()
 
 
 if __name__ == "__main__":

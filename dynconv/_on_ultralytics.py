@@ -33,10 +33,9 @@ class _Finder(importlib.abc.MetaPathFinder):
                 bridge = sys.modules.get("dynconv.yolo")
                 if bridge is None:
                     importlib.import_module("dynconv.yolo")
-                elif hasattr(
-                    bridge, "register_all"
-                ):  # if not, the bridge itself is being imported, and will register
-                    bridge.register_all()
+                # if it has not, the bridge itself is being imported, and will register
+                elif hasattr(bridge, "renew"):
+                    bridge.renew()
 
             spec.loader.exec_module = run_and_register
         return spec

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from dynconv import yolo
-from dynconv.yolo import PARAMETERS, registration
+from dynconv.yolo import PARAMETERS, parsing
 
 RESULTS = json.loads(compat.RESULTS.read_text(encoding="utf-8"))
 
@@ -20,7 +20,7 @@ RESULTS = json.loads(compat.RESULTS.read_text(encoding="utf-8"))
 def test_the_page_the_results_and_the_package_agree():
     versions = [row["ultralytics"] for row in RESULTS["versions"]]
     assert tuple(versions) == compat.VERSIONS and len(versions) >= 4
-    assert registration.TESTED == f"{versions[0]} to {versions[-1]}"
+    assert parsing.TESTED == f"{versions[0]} to {versions[-1]}"
     lowest = compat.floors()
     assert lowest["ultralytics"] == versions[0]
     assert RESULTS["floors"] == {"Python": RESULTS["floors"]["Python"]} | lowest

@@ -387,12 +387,15 @@ def test_stock_models_are_built_as_before():
 
 OLD = """
 def parse_model(d, ch, verbose=True):
-    m = globals()[d["backbone"][0][2]]
-    if m in {collection_1}:
-        if m in {collection_2}:
-            return "repeat"
-        return "base"
-    return "neither"
+    ch = [ch]
+    for f, n, m, args in d["backbone"]:
+        m, c2 = globals()[m], ch[f]
+        if m in {collection_1}:
+            kind = "repeat" if m in {collection_2} else "base"
+        else:
+            kind = "neither"
+        m_ = kind or m(*args)
+    return m_
 """
 
 

@@ -8,17 +8,16 @@ and registers them.
 from .. import offline
 from ..layers import DynamicConv as DynamicConv
 from ..relatives import TimmBackbone as TimmBackbone
-from . import registration
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .flops import repair_flops
 from .messages import quiet
-from .modules import MODULES, register_all
+from .modules import MODULES, register_all, register_or_explain
 from .registration import UnsupportedUltralytics, is_active, register, registered, unregister
 from .rows import UnknownModuleError
 from .safe_load import allow_safe_load
 from .upcycling import Upcycled, upcycle
-from .zoo import PARAMETERS, build, models, path
+from .zoo import PARAMETERS, build, find_by_name, models, path
 
 __all__ = [
     "Bottleneck_DynamicConv",
@@ -54,11 +53,11 @@ def __getattr__(name: str):
     raise AttributeError(f"module 'dynconv.yolo' has no attribute {name!r}")
 
 
-try:
-    register_all()
-except UnsupportedUltralytics as error:
-    # Loading a checkpoint imports this package and needs no registration: it must not fail here.
-    # Building a model does.
-    registration.explain_instead(error, {module.cls.__name__ for module in MODULES})
+def renew() -> None:
+    """What importing this package does to ultralytics; again after a reload of its `nn.tasks`."""
+    register_or_explain()
+    find_by_name()
 
+
+renew()
 offline.guard_downloads()  # YOLO_OFFLINE, if it is set, holds for ultralytics' downloads too

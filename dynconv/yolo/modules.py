@@ -13,7 +13,9 @@ from ..relatives import DCNv3, TimmBackbone
 from ..relatives.dcnv3 import ToChannelsLast
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
-from .registration import register
+from .edited import is_same, say
+from .registration import UnsupportedUltralytics, add, explain_instead, known_as, registered
+from .rows import Entry, place
 
 
 class Module(NamedTuple):
@@ -23,6 +25,10 @@ class Module(NamedTuple):
     repeat: bool = False
     channels: bool = True
     parts: tuple[type, ...] = ()  # modules of ours inside it: a checkpoint names these too
+
+    @property
+    def entry(self) -> Entry:
+        return Entry(self.cls, self.repeat, self.channels, "one", None)
 
 
 MODULES = (
@@ -39,8 +45,41 @@ def register_all() -> None:
     """Register `MODULES`. Done on import; again after `registration.uninstall()` or a reload of
     ultralytics.
 
+    A copy of ultralytics with the tutorials' four edits has modules of our names. Where they are
+    the same layers, ours take their place; another layer of that name stays, and `foreign` names
+    it. Both are said once.
+
     Raises:
         UnsupportedUltralytics: the installed ultralytics builds its models in an unknown way.
     """
+    same, other = {}, {}
     for module in MODULES:
-        register(module.cls, repeat=module.repeat, channels=module.channels)
+        name, theirs = module.cls.__name__, known_as(module.cls.__name__)
+        if name in registered():
+            if place(theirs) != place(module.cls):
+                continue  # the reader took ours back, and registered another one
+        elif theirs is not None and place(theirs) != place(module.cls):
+            (same if is_same(theirs, module.cls) else other)[name] = theirs
+        if name not in other:
+            add(module.entry)
+    say(same, other)
+
+
+def register_or_explain() -> None:
+    """The same on import, which must not fail where modules cannot be registered: loading a
+    checkpoint imports this package and needs no registration. Building a model does, and says why.
+    """
+    try:
+        register_all()
+    except UnsupportedUltralytics as error:
+        explain_instead(error, {module.cls.__name__ for module in MODULES})
+
+
+def foreign() -> dict[str, str]:
+    """Names of ours that mean another layer, which was in nn/tasks.py before: {name: its place}."""
+    ours = {module.cls.__name__: module.cls for module in MODULES}
+    return {
+        name: place(found)
+        for name, cls in ours.items()
+        if (found := known_as(name)) is not None and found is not cls
+    }

@@ -1,105 +1,119 @@
 """Makes ultralytics' model YAMLs understand modules that are not its own.
 
-`ultralytics.nn.tasks.parse_model` decides by two collections of classes, written inside the
-function: those that take `(c1, c2, ...)` with the width scaled, and among them those that also take
-a repeat count. The tutorials edit that file. Here the same two edits are made to the function's
-syntax tree when the module is loaded: `*dynconv_base` and `*dynconv_repeat` are spliced into the
-two collections, and from then on a class is registered by adding it to a set.
+The tutorials edit `ultralytics.nn.tasks.parse_model`, which builds a model from a YAML. Here that
+function is replaced by one that also knows registered modules (`parsing` says how), and from then
+on a class is registered by an entry in a table.
 """
 
 from __future__ import annotations
-import __future__
 
-import ast
 import functools
-import inspect
-import textwrap
+import sys
 import threading
-from types import FunctionType
+from collections.abc import Callable
 
 import torch.nn
-import ultralytics
 from ultralytics.nn import tasks
 
-from ..edits import UnsupportedUltralytics, find_collections
-from .rows import check_rows
+from ..edits import UnsupportedUltralytics
+from .messages import shown
+from .parsing import begin, finish, note, readable, splice
+from .rows import Entry, check_rows, held_by_module, place, rows_of, signature
 
-TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
 _LOCK = threading.RLock()
-_registered: dict[str, bool] = {}  # name in a YAML -> whether it takes (c1, c2, ...)
+_registered: dict[str, Entry] = {}  # by the name in a YAML
+_ABSENT = object()
 
 
-def register(cls: type | None = None, *, repeat: bool = False, channels: bool = True):
+def register(
+    cls: type | None = None,
+    *,
+    repeat: bool = False,
+    channels: bool | Callable = True,
+    inputs: str = "one",
+):
     """Let model YAMLs name a module of your own. Also a decorator: `@register` or
     `@register(repeat=True)`.
 
     Args:
         cls: an nn.Module whose constructor takes (c1, c2, ...): input channels, then the first
-            argument of the YAML row scaled by the width, then the row's other arguments.
+            argument of the YAML row scaled by the width, then the row's other arguments. If the
+            last of these is a mapping, `{ratio: 4}`, it gives arguments by name. A class derived
+            from a head of ultralytics (Detect, Segment, ...) is built as that head is, and what
+            follows here does not matter.
         repeat: the constructor takes (c1, c2, n, ...), as C2f does, and the row's repeat count is
             passed to it.
         channels: False for a constructor that takes the row's arguments as they stand, without c1
             and c2, as TimmBackbone does. ultralytics then takes its output to have the channels of
-            its input; if it has others, or is a list of maps, follow it with stock rows `Index`,
-            whose arguments are [channels, place in the list].
+            its (first) input. If it has others, give a function that returns them: of the input's
+            channels, or, with inputs='many', of the list of them, such as `sum`. If the output is a
+            list of maps, follow it with stock rows `Index`, whose arguments are [channels, place in
+            the list].
+        inputs: 'many' for a module whose forward takes a list of maps, as Concat does. Its row
+            begins with a list, `[[-1, 6], 1, Fusion, [64]]`, and its c1 is the list of their
+            channels. Without c1 (`channels` other than True), a parameter called `ch` gets it.
 
     Returns:
-        cls, unchanged. Registering a class again changes nothing, except `repeat` and `channels` if
-        they differ.
+        cls, unchanged. Registering a class again changes nothing, except what is asked otherwise;
+        one from a module that was reloaded replaces the one from before.
 
     Raises:
         TypeError: cls is not a module class, or its constructor takes too few arguments; or repeat
             without channels.
-        ValueError: the name belongs to ultralytics or to another registered class, or cls is
-            defined in `__main__`: a checkpoint stores only where a class is defined, so it could
-            not be loaded in another process.
+        ValueError: the name belongs to ultralytics or to another registered class; or a checkpoint,
+            which stores only where a class is defined, could not hold it: it is defined in
+            `__main__` or in a function, or its module does not have it, or another one, under its
+            name.
         UnsupportedUltralytics: see there.
     """
     if cls is None:
-        return functools.partial(register, repeat=repeat, channels=channels)
+        return functools.partial(register, repeat=repeat, channels=channels, inputs=inputs)
     if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)):
-        raise TypeError(f"register needs a subclass of torch.nn.Module, got {cls!r}")
-    name = cls.__name__
-    if cls.__module__ == "__main__":
-        raise ValueError(
-            f"{name} is defined in __main__ (a script or notebook). A checkpoint that holds it"
-            " could be loaded nowhere else: move the class into a module file and import it from"
-            " there"
-        )
-    if repeat and not channels:
-        raise TypeError(
-            "repeat=True passes the repeat count after c1 and c2, which channels=False leaves out:"
-            " choose one of them"
-        )
-    wanted = ("c1", "c2", "n") if repeat else ("c1", "c2")
-    try:
-        if channels:
-            inspect.signature(cls.__init__).bind(None, *wanted)
-    except TypeError as error:
-        raise TypeError(
-            f"{name} must be callable with ({', '.join(wanted)}) as first arguments: {error}"
-        ) from None
+        raise TypeError(f"register needs a subclass of torch.nn.Module, got {shown(cls)}")
+    entry = Entry(cls, repeat, channels, inputs, _head(cls))
+    if entry.head:
+        many = not issubclass(cls, tasks.Classify)
+        entry = entry._replace(channels=False, inputs="many" if many else "one")
+    _check_constructor(entry)
     with _LOCK:
-        known = vars(tasks).get(name)
-        if known is not None and name not in _registered:
+        known, name = known_as(cls.__name__), cls.__name__
+        if name not in _registered and known is not None:
+            _refuse_other(cls, known)
+        if name in _registered and place(known) != place(cls):
             raise ValueError(
-                f"ultralytics has a module of its own called {name}: give yours another name"
+                f"{name} is already registered as {place(known)}: give yours another name, or"
+                " unregister it first"
             )
-        if known is not None and known is not cls and _place(known) != _place(cls):
-            raise ValueError(
-                f"{name} is already registered as {'.'.join(_place(known))}: give yours another"
-                " name, or unregister it first"
-            )
-        install()
-        if known is not None:
-            unregister(name)
-        setattr(tasks, name, cls)
-        if channels:
-            tasks.dynconv_base.add(cls)
-        if repeat:
-            tasks.dynconv_repeat.add(cls)
-        _registered[name] = channels
+        _check_place(cls)
+        add(entry)
     return cls
+
+
+def add(entry: Entry) -> None:
+    """Register without asking whether the name is free: what it meant before comes back with
+    `unregister`.
+    """
+    name = entry.cls.__name__
+    with _LOCK:
+        install()
+        if name in _registered:
+            unregister(name)
+        _registered[name] = entry._replace(before=vars(tasks).get(name, _ABSENT))
+        setattr(tasks, name, entry.cls)
+        if entry.leads_with_channels and not entry.many:
+            tasks.dynconv_base.add(entry.cls)
+            if entry.repeat:
+                tasks.dynconv_repeat.add(entry.cls)
+
+
+def known_as(name: str) -> object:
+    """What a row of that name means to ultralytics now; None if nothing."""
+    known = vars(tasks).get(name)
+    if name in _registered and known is not _registered[name].cls:
+        # nn/tasks.py was loaded again, or somebody put another class there
+        with _LOCK:
+            _forget(name)
+    return known
 
 
 def unregister(module: type | str) -> None:
@@ -108,17 +122,20 @@ def unregister(module: type | str) -> None:
     Raises:
         ValueError: no such module is registered.
     """
-    name = module if isinstance(module, str) else module.__name__
+    name = module.__name__ if isinstance(module, type) else module
     with _LOCK:
-        if name not in _registered:
+        if not isinstance(name, str) or name not in _registered:
             raise ValueError(
-                f"{name!r} is not registered; registered are"
+                f"{shown(name)} is not registered; registered are"
                 f" {', '.join(sorted(_registered)) or 'none'}"
             )
-        cls = vars(tasks).pop(name, None)
-        for collection in ("dynconv_base", "dynconv_repeat"):
-            vars(tasks).get(collection, set()).discard(cls)
-        del _registered[name]
+        entry = _registered[name]
+        if vars(tasks).get(name) is entry.cls:
+            if entry.before is _ABSENT:
+                delattr(tasks, name)
+            else:
+                setattr(tasks, name, entry.before)
+        _forget(name)
 
 
 def registered() -> dict[str, type]:
@@ -134,24 +151,30 @@ def is_active() -> bool:
 
 
 def install() -> None:
-    """Replace `ultralytics.nn.tasks.parse_model` by the same function with the two collections
-    extended. Idempotent.
+    """Replace `ultralytics.nn.tasks.parse_model` by the same function that also knows registered
+    modules. Idempotent.
 
     Raises:
-        UnsupportedUltralytics: the two collections were not found; nothing is changed then.
+        UnsupportedUltralytics: it is written in an unknown way; nothing is changed then.
     """
     with _LOCK:
         if is_active():
             return
         original = tasks.parse_model
-        extended = _splice(original)
+        extended = splice(original)
         vars(tasks).setdefault("dynconv_base", set())
         vars(tasks).setdefault("dynconv_repeat", set())
+        tasks.dynconv_begin = functools.partial(begin, _registered)
+        tasks.dynconv_finish = finish
 
         @functools.wraps(extended)
         def parse_model(d, ch, verbose=True):
             check_rows(d, _registered)
-            return extended(d, ch, verbose)
+            try:
+                return extended(readable(d, _registered), ch, verbose)
+            except Exception as error:
+                note(error, extended, d, _registered)
+                raise
 
         parse_model.dynconv_original = original
         tasks.parse_model = parse_model
@@ -173,62 +196,113 @@ def uninstall() -> None:
         tasks.parse_model = tasks.parse_model.dynconv_original
         for name in list(_registered):
             unregister(name)
-        del tasks.dynconv_base, tasks.dynconv_repeat
+        del tasks.dynconv_base, tasks.dynconv_repeat, tasks.dynconv_begin, tasks.dynconv_finish
 
 
 def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
-    """Where modules cannot be registered, raise `error` as soon as a model names one of them, and
-    not before.
+    """Where modules cannot be registered, raise `error` as soon as a model names one of them that
+    ultralytics does not know, and not before.
     """
     original = tasks.parse_model
 
     @functools.wraps(original)
     def parse_model(d, *arguments, **keywords):
-        if names & {
-            row[2]
-            for section in ("backbone", "head")
-            for row in d.get(section, ())
-            if isinstance(row[2], str)
-        }:
+        known = vars(tasks).keys() - _registered.keys()  # as in a copy with the four edits
+        asked = {row[2] for _, row in rows_of(d) if isinstance(row[2], str)}
+        if names & asked - known:
             raise error
         return original(d, *arguments, **keywords)
 
     tasks.parse_model = parse_model
 
 
-def _place(cls: type) -> tuple[str, str]:
-    return cls.__module__, cls.__qualname__
+def _forget(name: str) -> None:
+    cls = _registered.pop(name).cls
+    for collection in ("dynconv_base", "dynconv_repeat"):
+        vars(tasks).get(collection, set()).discard(cls)
 
 
-def _splice(function: FunctionType) -> FunctionType:
-    """The function with `*dynconv_base` and `*dynconv_repeat` added to the collections of classes
-    in its source.
-    """
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        # tracebacks show the real lines
-        ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
-    except (OSError, TypeError, SyntaxError) as error:
-        raise _unsupported(f"the source of parse_model cannot be read ({error})") from error
-    found = dict(zip(("dynconv_base", "dynconv_repeat"), find_collections(tree)))
-    if any(len(nodes) != 1 for nodes in found.values()):
-        counts = " and ".join(f"{len(nodes)} for {name}" for name, nodes in found.items())
-        raise _unsupported(
-            f"parse_model has {counts} of the collections of classes, expected one of each"
-        )
-    for name, (node,) in found.items():
-        node.elts.append(ast.Starred(ast.Name(name, ast.Load()), ast.Load()))
-    ast.fix_missing_locations(tree)
-    flags = function.__code__.co_flags & __future__.annotations.compiler_flag
-    code = compile(tree, inspect.getsourcefile(function), "exec", flags, dont_inherit=True)
-    namespace = {}
-    # its globals stay those of ultralytics.nn.tasks, where it looks names up
-    exec(code, function.__globals__, namespace)
-    return namespace[function.__name__]
-
-
-def _unsupported(what: str) -> UnsupportedUltralytics:
-    return UnsupportedUltralytics(
-        f"ultralytics {ultralytics.__version__} at {tasks.__file__}: {what}. dynconv is tested with"
-        f" {TESTED}: install one of these, or edit nn/tasks.py by hand as the book shows"
+def _head(cls: type) -> type | None:
+    """The nearest head of ultralytics that a class is derived from."""
+    heads = "ultralytics.nn.modules.head"
+    return next(
+        (
+            one
+            for one in cls.__mro__[1:]
+            if one.__module__ == heads and vars(tasks).get(one.__name__) is one
+        ),
+        None,
     )
+
+
+def _check_constructor(entry: Entry) -> None:
+    name, wanted = entry.cls.__name__, entry.leading("c1", "c2", "n")
+    if entry.inputs not in ("one", "many"):
+        raise ValueError(f"inputs must be 'one' or 'many', got {shown(entry.inputs)}")
+    if not (isinstance(entry.channels, bool) or callable(entry.channels)):
+        raise TypeError(
+            "channels must be True, False or a function of the input's channels, got"
+            f" {shown(entry.channels)}"
+        )
+    if entry.repeat and entry.channels is not True:
+        raise TypeError(
+            "repeat=True passes the repeat count after c1 and c2, which channels=False leaves out:"
+            " choose one of them"
+        )
+    try:
+        signature(entry.cls).bind_partial(*wanted)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} must be callable with ({', '.join(wanted)}) as first arguments: {error}. If it"
+            " takes the arguments of its row as they stand, register it with channels=False"
+        ) from None
+
+
+def _check_place(cls: type) -> None:
+    """A checkpoint stores only where a class is defined; a ValueError if that leads nowhere."""
+    name = cls.__name__
+    if cls.__module__ == "__main__":
+        where = "in __main__ (a script or notebook). A checkpoint that holds it could be loaded"
+        where += " nowhere else"
+    elif "<locals>" in cls.__qualname__:
+        where = f"in a function, as {place(cls)}. A checkpoint could not hold it"
+    elif _is_running(cls.__module__) or held_by_module(cls):
+        return
+    else:
+        held = "has another class or nothing under that name"
+        raise ValueError(
+            f"{name} says that it is {place(cls)}, but that module {held}, so that a checkpoint"
+            " could not hold it. If the module was reloaded, register the class that it holds now;"
+            " if the class was generated, write it in a module file"
+        )
+    raise ValueError(
+        f"{name} is defined {where}: move the class into a module file and import it from there"
+    )
+
+
+def _is_running(module: str) -> bool:
+    """Whether the file of a module is being executed, which gives it its classes one by one: so it
+    is where `register` is a decorator.
+    """
+    frame = sys._getframe()
+    while frame:
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == module:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _refuse_other(cls: type, known: object) -> None:
+    """A name that ultralytics has already, for another class or one of its own. A class that the
+    reader put there, as many threads advise, is no other.
+    """
+    name = cls.__name__
+    if known is not cls and place(known) != place(cls):
+        raise ValueError(
+            f"ultralytics has a module of its own called {name}, {place(known)}: give yours another"
+            " name"
+        )
+    if cls.__module__.startswith("ultralytics.nn.modules"):
+        raise ValueError(
+            f"ultralytics has a module of its own called {name}, this one: it needs no registration"
+        )

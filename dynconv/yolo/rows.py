@@ -1,11 +1,23 @@
-"""Refuses model YAMLs that cannot be meant, before anything is built from them."""
+"""Refuses model YAMLs that cannot be meant, before anything is built from them.
+
+What a registered module asks of its rows is in `Entry`, one for each.
+"""
 
 from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch.nn
 from ultralytics.nn import tasks
 
 from ..checks import did_you_mean, is_int
+from .messages import shown
+
+# What ultralytics adds to the arguments of a head; here by name, since its order changes.
+FROM_MODEL = ("reg_max", "end2end", "ch")
 
 
 class UnknownModuleError(KeyError):
@@ -15,55 +27,188 @@ class UnknownModuleError(KeyError):
         return self.args[0]  # KeyError would show it in quotes, with its line ends escaped
 
 
-def check_rows(d: dict, registered: dict[str, bool]) -> None:
+class Entry(NamedTuple):
+    """A registered module. `repeat`, `channels` and `inputs` as for `register`."""
+
+    cls: type
+    repeat: bool
+    channels: bool | Callable[[Any], int]
+    inputs: str
+    head: type | None  # the head of ultralytics that it is derived from
+    before: Any = None  # what nn/tasks.py had under its name
+
+    @property
+    def many(self) -> bool:
+        return self.inputs == "many"
+
+    @property
+    def leads_with_channels(self) -> bool:
+        """Whether the first argument of a row is the output channels."""
+        return self.channels is True and self.head is None
+
+    def leading(self, c1: Any, c2: Any, n: Any) -> list:
+        """What stands in front of the row's other arguments."""
+        return [] if not self.leads_with_channels else [c1, c2, n] if self.repeat else [c1, c2]
+
+    def parameters(self) -> list[str]:
+        """The names of what the constructor takes; of a head with **keywords, which it hands on,
+        also those of the head that it is derived from.
+        """
+        takes = signature(self.cls).parameters
+        if self.head and any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+            takes = takes | signature(self.head).parameters
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return [name for name, p in takes.items() if p.kind not in variable]
+
+    def named(self, **values: Any) -> dict[str, Any]:
+        """Those of the values that the constructor takes by these names."""
+        return {name: value for name, value in values.items() if name in self.parameters()}
+
+
+def signature(cls: type) -> inspect.Signature:
+    """The arguments that the constructor takes, without self."""
+    if cls.__init__ is torch.nn.Module.__init__:  # says *args, **kwargs, and then refuses any
+        return inspect.Signature()
+    try:
+        takes = inspect.signature(cls)
+    except ValueError:  # one written in C
+        takes = inspect.signature(lambda *args, **kwargs: None)
+    empty = inspect.Signature.empty  # in a message, types would hide the names
+    plain = [p.replace(annotation=empty) for p in takes.parameters.values()]
+    return takes.replace(parameters=plain, return_annotation=empty)
+
+
+def place(thing: object) -> str:
+    """Where a class is defined: the address by which a checkpoint finds it."""
+    return f"{thing.__module__}.{thing.__qualname__}" if isinstance(thing, type) else shown(thing)
+
+
+def held_by_module(cls: type) -> bool:
+    """Whether the address of a class leads to this class, as it must when a checkpoint is written
+    and read.
+    """
+    try:
+        __import__(cls.__module__)
+        found = sys.modules[cls.__module__]
+        for name in cls.__qualname__.split("."):
+            found = getattr(found, name)
+    except Exception:  # whatever the import of that module does
+        return False
+    return found is cls
+
+
+def split_arguments(arguments: Sequence) -> tuple[list, dict]:
+    """The arguments of a row, and those that its last entry gives by name, {name: value}."""
+    if arguments and isinstance(arguments[-1], dict):
+        return list(arguments[:-1]), arguments[-1]
+    return list(arguments), {}
+
+
+def rows_of(d: dict) -> list[tuple[str, Any]]:
+    """The rows of a model, each with the words that name it in a message."""
+    rows = [(section, row) for section in ("backbone", "head") for row in d.get(section) or ()]
+    return [(f"row {i} ({section})", row) for i, (section, row) in enumerate(rows)]
+
+
+def check_rows(d: dict, registered: dict[str, Entry]) -> None:
     """Refuse a model dictionary that would fail without naming the mistake, or build something else
     than it says.
 
-    Names and the form of rows are checked in every model; scale, repeats and arguments only where a
-    registered module stands, since what ultralytics makes of its own modules is not ours to change.
+    Names and the form of rows are checked in every model; scale, repeats, inputs and arguments only
+    where a registered module stands, since what ultralytics makes of its own modules is not ours to
+    change.
 
     Args:
         d: a model YAML as ultralytics reads it.
-        registered: the registered modules by name, and whether each takes (c1, c2, ...).
+        registered: the registered modules by name.
 
     Raises:
         UnknownModuleError: a row names no known module.
-        ValueError: a row has not four entries; or, with registered modules, the scale is missing
-            among several or is none of those in the file, a repeat count is no whole number from 1,
-            or a row has no arguments.
+        TypeError: the constructor of a registered module does not take the row's arguments.
+        ValueError: a row has not four entries, or its third is no name; or, with registered
+            modules, the scale is missing among several or is none of those in the file, a repeat
+            count is no whole number from 1, a row has no arguments or another number of inputs than
+            the module takes, or a checkpoint could not hold the module.
     """
-    rows = [
-        (f"row {i} ({section})", row)
-        for i, (section, row) in enumerate(
-            (s, r) for s in ("backbone", "head") for r in d.get(s, ())
-        )
-    ]
+    rows = rows_of(d)
     for where, row in rows:
         if not isinstance(row, (list, tuple)) or len(row) != 4:
-            raise ValueError(f"{where} must be [from, repeats, module, arguments], got {row!r}")
-        name = row[2]
-        if isinstance(name, str) and not _is_known(name):
-            known = [*registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))]
-            raise UnknownModuleError(
-                f"{where} names the module {name!r}, which neither ultralytics nor dynconv"
-                f" knows{did_you_mean(name, known)} Registered are"
-                f" {', '.join(sorted(registered)) or 'none'}; a module of your own needs"
-                " dynconv.yolo.register first."
+            raise ValueError(
+                f"{where} must be [from, repeats, module, arguments], got {shown(row)}"
             )
-    ours = [(where, row) for where, row in rows if isinstance(row[2], str) and row[2] in registered]
+        _check_name(where, row[2], registered)
+    ours = [(where, row, registered[row[2]]) for where, row in rows if row[2] in registered]
     if ours:
         _check_scale(d)
-    for where, (_, repeats, name, arguments) in ours:
-        if not is_int(repeats) or repeats < 1:
+    for where, row, entry in ours:
+        _check_row(where, row, entry)
+
+
+def _check_name(where: str, name: object, registered: dict[str, Entry]) -> None:
+    if not isinstance(name, str):
+        hint = f": write {name.__name__!r}" if isinstance(name, type) else ""
+        raise ValueError(
+            f"{where}: the third entry of a row is the name of a module, got {shown(name)}{hint}"
+        )
+    if not _is_known(name):
+        known = [*registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))]
+        raise UnknownModuleError(
+            f"{where} names the module {name!r}, which neither ultralytics nor dynconv"
+            f" knows{did_you_mean(name, known)} Registered are"
+            f" {', '.join(sorted(registered)) or 'none'}; a module of your own needs"
+            " dynconv.yolo.register first."
+        )
+
+
+def _check_row(where: str, row: Sequence, entry: Entry) -> None:
+    source, repeats, name, arguments = row
+    if not held_by_module(entry.cls):
+        raise ValueError(
+            f"{where}: {name} is registered as {place(entry.cls)}, but that is no longer this class"
+            " (the module was reloaded?), and a checkpoint could not hold it. Register the one that"
+            " the module holds now"
+        )
+    if not is_int(repeats) or repeats < 1:
+        raise ValueError(
+            f"{where}: the second entry of a row says how often {name} repeats, a whole number"
+            f" from 1, got {shown(repeats)}"
+        )
+    if entry.many and repeats > 1 and not entry.repeat:
+        raise ValueError(
+            f"{where}: {name} takes several inputs and gives one output, so it cannot stand"
+            f" {repeats} times in a row; write 1"
+        )
+    if isinstance(source, (list, tuple)) != entry.many:
+        if entry.many:
             raise ValueError(
-                f"{where}: the second entry of a row says how often {name} repeats, a whole number"
-                f" from 1, got {repeats!r}"
+                f"{where}: {name} takes several inputs: begin the row with their list, such as"
+                f" [-1, 6], got {shown(source)}"
             )
-        if not isinstance(arguments, (list, tuple)) or (registered[name] and not arguments):
-            begin = " that begins with the output channels" if registered[name] else ""
-            raise ValueError(
-                f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}"
-            )
+        raise ValueError(
+            f"{where}: {name} is registered for one input, and the row gives it the list"
+            f" {shown(source)}. If it takes a list of maps, register it with inputs='many'"
+        )
+    begin = " that begins with the output channels" if entry.leads_with_channels else ""
+    if not isinstance(arguments, (list, tuple)) or (begin and not split_arguments(arguments)[0]):
+        raise ValueError(f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}")
+    positional, keywords = split_arguments(arguments)
+    if begin and not isinstance(positional[0], str) and not is_int(positional[0]):
+        raise ValueError(
+            f"{where}: the first argument of {name} is its output channels, a whole number, got"
+            f" {shown(positional[0])}"
+        )
+    if entry.head is None:  # what a head is given, is known when it is built
+        given = [*entry.leading("c1", "c2", "n"), *positional[bool(begin) :]]
+        keywords = entry.named(ch=()) | keywords if entry.many else keywords
+        takes = signature(entry.cls)
+        try:
+            takes.bind(*given, **keywords)
+        except TypeError as error:
+            by_name = any(p.kind is p.KEYWORD_ONLY for p in takes.parameters.values())
+            hint = "; what follows the * is given last, as {name: value}" * by_name
+            raise TypeError(
+                f"{where}: {name}{takes} cannot be built of {arguments!r}: {error}{hint}"
+            ) from None
 
 
 def _check_scale(d: dict) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from .messages import shown
 from .modules import MODULES
 
 
@@ -33,6 +34,8 @@ def allow_safe_load(*more: type) -> None:
     """
     for cls in more:
         if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-            raise TypeError(f"allow_safe_load takes subclasses of torch.nn.Module, got {cls!r}")
+            raise TypeError(
+                f"allow_safe_load takes subclasses of torch.nn.Module, got {shown(cls)}"
+            )
     ours = [cls for module in MODULES for cls in (module.cls, *module.parts)]
     torch.serialization.add_safe_globals([*ours, *more])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.resources import files
 from pathlib import Path
 
+from ultralytics.nn import tasks
+
 from ..checks import check_count, did_you_mean
+from .messages import shown
+from .modules import foreign
+from .rows import rows_of
 
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
@@ -46,13 +52,36 @@ def path(name: str) -> Path:
 
     Raises:
         ValueError: there is no model of that name; the message says which is nearest.
+        TypeError: it is no name.
     """
     names = models()
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a model must be one of models(), got {shown(name)}")
     if name not in names:
         raise ValueError(
             f"no model is called {name!r}{did_you_mean(name, names)} There are: {', '.join(names)}"
         )
     return _FOLDER / f"{name}.yaml"
+
+
+def find_by_name() -> None:
+    """Let ultralytics find a model of the package by its bare file name, as it finds its own:
+    `YOLO("yolov10n-dynamicconv-1.yaml")`. A file of that name in the current folder comes first.
+    Idempotent.
+    """
+    original = tasks.check_yaml
+    if hasattr(original, "dynconv_original"):
+        return
+
+    @functools.wraps(original)
+    def check_yaml(file, *arguments, **keywords):
+        packaged = _FOLDER / str(file)
+        if Path(file).name == str(file) and packaged.is_file() and not Path(file).exists():
+            return str(packaged)
+        return original(file, *arguments, **keywords)
+
+    check_yaml.dynconv_original = original
+    tasks.check_yaml = check_yaml
 
 
 def build(name: str, nc: int | None = None):
@@ -64,15 +93,25 @@ def build(name: str, nc: int | None = None):
 
     Raises:
         ValueError, TypeError: unknown name, or nc is no int of at least 1.
+        ValueError: the model names a module that means another layer here, such as one that an
+            edited ultralytics brings.
     """
+    file = path(name)
     if nc is not None:
         check_count("nc", nc)
+    for other, where in foreign().items():
+        if any(row[2] == other for _, row in rows_of(tasks.yaml_model_load(file))):
+            raise ValueError(
+                f"{name} is made of dynconv's {other}, but here model files that name it build"
+                f" {where}: give that one another name, or take the edits to ultralytics back"
+                " (`python -m dynconv patch DIR --undo`)"
+            )
     # Imported late: ultralytics may be in the middle of its own import when it brings this module
     # in.
     from ultralytics import YOLO
     from ultralytics.nn.tasks import DetectionModel
 
-    yolo = YOLO(path(name), task="detect")
+    yolo = YOLO(file, task="detect")
     if nc is not None:
         yolo.model = DetectionModel(yolo.model.yaml, nc=nc, verbose=False)
     return yolo
