@@ -92,7 +92,8 @@ class C2f_DynamicConv(C2f):
     def __init__(
         self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5
     ) -> None:
-        c1, c2, n = (check_count(name, value) for name, value in dict(c1=c1, c2=c2, n=n).items())
+        # n as C2f takes it: where the third edit was forgotten, it gets the True of the row.
+        c1, c2 = check_count("c1", c1), check_count("c2", c2)
         super().__init__(c1, c2, n, shortcut, g, e)
         self.m = nn.ModuleList(
             Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0)
