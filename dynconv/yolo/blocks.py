@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from ultralytics.nn.modules import C2f, Conv
 
-from ..checks import as_pair, check_count
+from ..checks import as_pair, as_python, check_count
 from ..layers import DynamicConv
 
 
@@ -93,7 +93,7 @@ class C2f_DynamicConv(C2f):
         self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5
     ) -> None:
         # n as C2f takes it: where the third edit was forgotten, it gets the True of the row.
-        c1, c2 = check_count("c1", c1), check_count("c2", c2)
+        c1, c2, n = check_count("c1", c1), check_count("c2", c2), as_python(n)
         super().__init__(c1, c2, n, shortcut, g, e)
         self.m = nn.ModuleList(
             Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0)
