@@ -38,9 +38,10 @@ class DynamicConv(nn.Module):
         in_features: input channels Cin.
         out_features: output channels Cout.
         kernel_size, stride, dilation: an int or (vertical, horizontal), in pixels.
-        padding: '' (default): (stride − 1 + dilation · (kernel_size − 1)) // 2 on each side, which
-            keeps the size at stride 1 for odd kernels; an int or a pair in pixels; 'valid': none;
-            'same': output of ⌈size / stride⌉ as in TensorFlow. These are timm's four forms.
+        padding: '' (default), or None as in a row of ultralytics' Conv: (stride − 1 + dilation ·
+            (kernel_size − 1)) // 2 on each side, which keeps the size at stride 1 for odd kernels;
+            an int or a pair in pixels; 'valid': none; 'same': output of ⌈size / stride⌉ as in
+            TensorFlow. Besides None these are timm's four forms.
         groups: channel groups; must divide both channel counts.
         bias: one bias per expert, mixed like the kernels.
         num_experts: M, the number of kernels.
@@ -67,7 +68,7 @@ class DynamicConv(nn.Module):
         out_features: int,
         kernel_size: Pair = 1,
         stride: Pair = 1,
-        padding: Pair | str = "",
+        padding: Pair | str | None = "",
         dilation: Pair = 1,
         groups: int = 1,
         bias: bool = False,
@@ -186,6 +187,7 @@ class DynamicConv(nn.Module):
         return ", ".join(parts)
 
     def _static_padding(self, padding):
+        padding = "" if padding is None else padding
         if not isinstance(padding, str):
             return as_pair("padding", padding, 0)
         if padding == "valid":
@@ -198,7 +200,8 @@ class DynamicConv(nn.Module):
         if padding == "same":
             return padding
         raise ValueError(
-            f"unknown padding {padding!r}: expected '', 'same', 'valid', an int or a pair of ints"
+            f"unknown padding {padding!r}: expected '' or None, 'same', 'valid', an int or a pair"
+            " of ints"
         )
 
 

@@ -5,6 +5,7 @@ parts.
 import pytest
 import torch
 from ultralytics.nn.modules import C2f, Conv
+from ultralytics.nn.tasks import DetectionModel
 
 from dynconv import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConv
 
@@ -71,3 +72,31 @@ def test_yolov8n_with_every_c2f_replaced_has_the_known_parameter_count():
             c1, c2 = layer.cv1.conv.in_channels, layer.cv2.conv.out_channels
             network.model[index] = C2f_DynamicConv(c1, c2, len(layer.m), layer.m[0].add)
     assert sum(p.numel() for p in network.parameters()) == 4_575_448
+
+
+def test_a_row_can_say_all_that_the_layer_can():
+    """As ultralytics writes the missing padding of a Conv, and by name in a mapping at the end."""
+    softmax = {"num_experts": 2, "routing_activation": "softmax", "temperature": 31}
+    backbone = [
+        [-1, 1, "DynamicConv", [8, 3, 2, "None", 1, 1, False, 6]],
+        [-1, 1, "DynamicConv", [8, 3, 1, "", {"groups": 4, "bias": True, "num_experts": 3}]],
+        [-1, 1, "DynamicConvBNAct", [8, 3, softmax]],
+        [-1, 2, "C2f_DynamicConv", [8, True, softmax]],
+    ]
+    head = [[[-1], 1, "Detect", ["nc"]]]
+    model = DetectionModel({"nc": 2, "backbone": backbone, "head": head}, verbose=False).model
+    one, two, three, four = (
+        [m for m in row.modules() if isinstance(m, DynamicConv)] for row in model[:4]
+    )
+    assert (one[0].padding, one[0].num_experts) == ((1, 1), 6)
+    assert (two[0].padding, two[0].groups, two[0].num_experts) == ((1, 1), 4, 3)
+    assert two[0].cond_conv.bias is not None
+    assert len(four) == 2
+    for layer in three + four:
+        chosen = layer.num_experts, layer.routing_activation, layer.temperature
+        assert chosen == (2, "softmax", 31)
+
+
+def test_a_block_names_an_argument_that_its_layer_does_not_take():
+    with pytest.raises(TypeError, match="experts"):
+        C2f_DynamicConv(8, 8, experts=2)

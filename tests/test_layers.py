@@ -152,7 +152,11 @@ def test_empty_batch_saving_copying_and_autocast():
             ValueError,
             "groups must divide in_features = 4 and out_features = 8, got 3",
         ),
-        (dict(padding="full"), ValueError, "unknown padding 'full': expected '', 'same', 'valid'"),
+        (
+            dict(padding="full"),
+            ValueError,
+            "unknown padding 'full': expected '' or None, 'same', 'valid'",
+        ),
         (dict(kernel_size=0), ValueError, "kernel_size must be at least 1, got 0"),
         (dict(stride=(2, 2, 2)), TypeError, "stride must be an int or a pair"),
         (

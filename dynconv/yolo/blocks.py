@@ -28,6 +28,7 @@ class DynamicConvBNAct(nn.Module):
         g: channel groups.
         d: dilation.
         num_experts: M.
+        layer: what else DynamicConv takes, by name: routing_activation, temperature, padding, bias.
 
     Shapes: (B, c1, H, W) -> (B, c2, H', W').
 
@@ -35,11 +36,21 @@ class DynamicConvBNAct(nn.Module):
     """
 
     def __init__(
-        self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, num_experts: int = 4
+        self,
+        c1: int,
+        c2: int,
+        k: int = 1,
+        s: int = 1,
+        g: int = 1,
+        d: int = 1,
+        num_experts: int = 4,
+        **layer,
     ) -> None:
         super().__init__()
         c2 = check_count("c2", c2)
-        self.conv = DynamicConv(c1, c2, k, s, dilation=d, groups=g, num_experts=num_experts)
+        self.conv = DynamicConv(
+            c1, c2, k, s, dilation=d, groups=g, num_experts=num_experts, **layer
+        )
         self.norm = nn.BatchNorm2d(
             c2
         )  # not `bn`: ultralytics' fuse() folds what is called so into a static kernel
@@ -61,6 +72,7 @@ class Bottleneck_DynamicConv(nn.Module):
         g: groups of the DynamicConv.
         k: the two kernel sizes.
         e: hidden channels as a fraction of c2.
+        layer: what else the DynamicConv takes, by name: num_experts, routing_activation, ...
 
     Shapes: (B, c1, H, W) -> (B, c2, H, W).
 
@@ -68,13 +80,20 @@ class Bottleneck_DynamicConv(nn.Module):
     """
 
     def __init__(
-        self, c1: int, c2: int, shortcut: bool = True, g: int = 1, k: tuple = (3, 3), e: float = 0.5
+        self,
+        c1: int,
+        c2: int,
+        shortcut: bool = True,
+        g: int = 1,
+        k: tuple = (3, 3),
+        e: float = 0.5,
+        **layer,
     ) -> None:
         super().__init__()
         c1, c2 = check_count("c1", c1), check_count("c2", c2)
         hidden = int(c2 * e)
         self.cv1 = Conv(c1, hidden, as_pair("k", k[0], 1), 1)
-        self.cv2 = DynamicConv(hidden, c2, k[1], 1, groups=g)
+        self.cv2 = DynamicConv(hidden, c2, k[1], 1, groups=g, **layer)
         self.add = bool(shortcut and c1 == c2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,19 +103,27 @@ class Bottleneck_DynamicConv(nn.Module):
 
 class C2f_DynamicConv(C2f):
     """ultralytics' C2f whose n bottlenecks are `Bottleneck_DynamicConv`. Arguments and shapes as
-    for C2f.
+    for C2f; what else the DynamicConv of each bottleneck takes is given by name: num_experts,
+    routing_activation, temperature.
 
     Source: C2f in ultralytics/nn/modules/block.py, with `m` replaced.
     """
 
     def __init__(
-        self, c1: int, c2: int, n: int = 1, shortcut: bool = False, g: int = 1, e: float = 0.5
+        self,
+        c1: int,
+        c2: int,
+        n: int = 1,
+        shortcut: bool = False,
+        g: int = 1,
+        e: float = 0.5,
+        **layer,
     ) -> None:
         # n as C2f takes it: where the third edit was forgotten, it gets the True of the row.
         c1, c2, n = check_count("c1", c1), check_count("c2", c2), as_python(n)
         super().__init__(c1, c2, n, shortcut, g, e)
         self.m = nn.ModuleList(
-            Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0)
+            Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0, **layer)
             for _ in range(n)
         )
 
