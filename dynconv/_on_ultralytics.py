@@ -4,6 +4,9 @@ imports.
 Importing ultralytics takes seconds, so `import dynconv` does not do it. If it is loaded already,
 the bridge is imported at once; if not, a finder waits for `ultralytics.nn.tasks` and imports the
 bridge right after it.
+
+It also finds what the tutorials paste into a copy of ultralytics, where a copy has it no longer:
+checkpoints that were written with the edits name it.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
+from pathlib import Path
 
 WATCHED = "ultralytics.nn.tasks"
+PASTED = "ultralytics.nn.Addmodules"
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -22,6 +28,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     """
 
     def find_spec(self, name, path=None, target=None):
+        if name == PASTED:
+            return _pasted(path)
         if name != WATCHED:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
@@ -39,6 +47,17 @@ class _Finder(importlib.abc.MetaPathFinder):
 
             spec.loader.exec_module = run_and_register
         return spec
+
+
+def _pasted(path):
+    """None, which is to look on, if this copy of ultralytics has the folder; else our own."""
+    spec = importlib.machinery.PathFinder.find_spec(PASTED, path)
+    if spec is not None and spec.origin is not None:
+        return None
+    file = Path(__file__).parent / "edits/Addmodules/__init__.py"
+    return importlib.util.spec_from_file_location(
+        PASTED, file, submodule_search_locations=[str(file.parent)]
+    )
 
 
 def watch() -> None:

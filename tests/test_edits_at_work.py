@@ -134,6 +134,128 @@ def test_run_with_imports_that_tree_and_reports_what_failed(whole):
     )
 
 
+# --- the edits beside the package ---
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory):
+    """A copy with the four edits, and a checkpoint that it wrote."""
+    folder = tmp_path_factory.mktemp("edited")
+    shutil.copytree(
+        INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions")
+    )
+    edits.apply(folder)
+    save = f"from ultralytics import YOLO; YOLO({yaml('yolov10n-dynamicconv-1')!r}).save('its.pt')"
+    assert edits.run_with(folder, save).error == ""
+    return folder
+
+
+def beside(edited, code, *arguments):
+    """Run code with the edited copy in the place of the installed one; what it printed, and what
+    ultralytics logged.
+    """
+    process = start_python(
+        code, edited, *arguments, PYTHONPATH=f"{edited}:{ROOT}", YOLO_VERBOSE="true"
+    )
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import dynconv; from ultralytics import YOLO",
+        "from ultralytics import YOLO; import ultralytics.nn.tasks, dynconv",
+        "import ultralytics.nn.Addmodules; from dynconv import yolo; from ultralytics import YOLO",
+    ],
+)
+def test_an_edited_copy_lives_beside_the_package_in_every_order(edited, imports):
+    code = f"""
+import torch
+before = torch.get_rng_state()
+{imports}
+from dynconv import DynamicConv, cost, yolo
+from dynconv.yolo.registration import uninstall
+from ultralytics.nn import tasks
+assert torch.equal(torch.get_rng_state(), before)
+cost(DynamicConv(3, 4, 3), 8)
+model = yolo.build("yolov10n-dynamicconv-1")
+assert isinstance(model.model.model[1], DynamicConv)
+model.save("ours.pt")
+for file in "its.pt", "ours.pt":
+    print(type(YOLO(file).model.model[1]).__module__)
+yolo.register_all()
+uninstall()
+print(type(YOLO(yolo.path("yolov10n-dynamicconv-1")).model.model[1]).__module__)
+"""
+    status, out, err = beside(edited, code)
+    assert status == 0, err[-1500:]
+    its, ours = "ultralytics.nn.Addmodules.DynamicConv", "dynconv.layers"
+    assert [line for line in out.splitlines() if line in (its, ours)] == [its, ours, its]
+    said = out + err
+    assert said.count("dynconv registers its modules") == 1, "once"
+    assert f"`python -m dynconv patch {edited / 'ultralytics'} --undo`" in said
+    assert f"DynamicConv ({its}.DynamicConv), C2f_DynamicConv ({its}" in said
+
+
+def test_only_opening_a_checkpoint_of_the_package_works_there(edited):
+    from dynconv import yolo
+
+    yolo.build("yolov10n-dynamicconv-1").save(edited / "of_ours.pt")
+    code = "from ultralytics import YOLO; print(type(YOLO('of_ours.pt').model.model[1]))"
+    status, out, err = beside(edited, code)
+    assert status == 0 and "dynconv.layers.DynamicConv" in out, err[-1500:]
+
+
+def test_the_command_works_there(edited):
+    train = ("detect", "train", "model=yolov10n-dynamicconv-1", "data=nowhere.yaml")
+    _, _, said = beside(edited, None, "-m", "dynconv", *train)
+    assert "'nowhere.yaml' does not exist" in said, "the model was built before"
+
+
+@pytest.mark.parametrize("repeat", [(), edits.MODULES])
+def test_collections_that_were_edited_wrongly_do_not_matter_to_the_registration(whole, repeat):
+    code = "from dynconv import yolo; names = 'yolov10n-dynamicconv-1', 'yolov10n-c2f-dynamicconv'"
+    code += "\nfor n in names: print(sum(p.numel() for p in yolo.build(n).model.parameters()))"
+    outcome = with_edits(whole, code, repeat=repeat)
+    assert outcome == edits.Outcome("2955372\n3751140", "")
+
+
+def test_another_layer_of_the_same_name_stays_and_is_named_with_its_place(whole):
+    pasted = whole / "ultralytics/nn/Addmodules/DynamicConv.py"
+    edits.apply(whole)
+    text = pasted.read_text()
+    try:
+        # a softmax in the place of the sigmoid: parameters of the same names and shapes
+        pasted.write_text(text.replace("torch.sigmoid(", "torch.softmax(dim=1, input="))
+        code = """
+from dynconv import yolo
+from ultralytics import YOLO
+print(type(YOLO("yolov10n-dynamicconv-1.yaml").model.model[1]).__module__)
+yolo.build("yolov10n-dynamicconv-1-bn-act")
+yolo.build("yolov10n-dynamicconv-1")
+"""
+        process = start_python(code, whole, PYTHONPATH=f"{whole}:{ROOT}", YOLO_VERBOSE="true")
+        out, err = process.communicate(timeout=300)
+    finally:
+        pasted.write_text(text)
+        edits.undo(whole)
+    its = "ultralytics.nn.Addmodules.DynamicConv"
+    assert its in out.splitlines(), err[-1500:]
+    assert f"It has DynamicConv ({its}.DynamicConv), C2f" in out + err
+    assert "another layer than dynconv's of that name" in out + err
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("ValueError: yolov10n-dynamicconv-1 is made of dynconv's DynamicConv")
+    assert f"{its}.DynamicConv: give that one another name" in last and "--undo" in last
+
+
+def test_a_checkpoint_of_an_edited_copy_opens_when_the_edits_are_gone(edited, tmp_path):
+    code = (
+        "import dynconv; from ultralytics import YOLO; print(YOLO({!r}).model.model[1].cond_conv)"
+    )
+    assert "CondConv2d" in run_python(code.format(str(edited / "its.pt")), tmp_path)
+
+
 def test_other_arguments_are_those_of_the_yolo_command(tmp_path):
     (tmp_path / "yolov10n-mine.yaml").write_text(Path(yaml("yolov10n-dynamicconv-1")).read_text())
     train = ("detect", "train", "model=yolov10n-mine.yaml", "data=nowhere.yaml")

@@ -100,16 +100,20 @@ def finish(row: Row | None, words: dict) -> tuple:
         if entry.many:
             args, keywords = _head(row, args, inputs, words)
         return entry.cls, n, c2, args, keywords
+    # Written out for all, since a copy of ultralytics with the tutorials' edits has collections of
+    # its own making.
+    n = words.get("n_", n)  # the repeats of before the decision
     if entry.many:
-        args, keywords = row.arguments, entry.named(ch=inputs) | keywords
-        c2 = inputs[0]
-        if entry.leads_with_channels:
-            c2 = make_divisible(min(args[0], words["max_channels"]) * words["width"], 8)
-            args = [*entry.leading(inputs, c2, n), *args[1:]]
-            n = 1
-    if callable(entry.channels):
-        c2 = entry.channels(inputs)
-    return entry.cls, n, c2, args, keywords
+        keywords = entry.named(ch=inputs) | keywords
+    if not entry.leads_with_channels:
+        c2 = inputs[0] if entry.many else inputs
+        if callable(entry.channels):
+            c2 = entry.channels(inputs)
+        return entry.cls, n, c2, row.arguments, keywords
+    if entry.many:
+        c2 = make_divisible(min(args[0], words["max_channels"]) * words["width"], 8)
+    args = [*entry.leading(inputs, c2, n), *row.arguments[1:]]
+    return entry.cls, 1 if entry.repeat else n, c2, args, keywords
 
 
 def _head(row: Row, args: list, ch: list, words: dict) -> tuple[list, dict]:

@@ -52,13 +52,16 @@ class Entry(NamedTuple):
 
     def parameters(self) -> list[str]:
         """The names of what the constructor takes; of a head with **keywords, which it hands on,
-        also those of the head that it is derived from.
+        also those of the class that it is derived from, and so on.
         """
-        takes = signature(self.cls).parameters
-        if self.head and any(p.kind is p.VAR_KEYWORD for p in takes.values()):
-            takes = takes | signature(self.head).parameters
-        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        return [name for name, p in takes.items() if p.kind not in variable]
+        names = []
+        for cls in self.cls.__mro__ if self.head else (self.cls,):
+            if cls is self.cls or "__init__" in vars(cls):
+                takes = signature(cls).parameters.values()
+                names += [p.name for p in takes if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+                if not any(p.kind is p.VAR_KEYWORD for p in takes):
+                    break
+        return list(dict.fromkeys(names))
 
     def named(self, **values: Any) -> dict[str, Any]:
         """Those of the values that the constructor takes by these names."""
