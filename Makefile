@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test lint lab serve bench compat strip repository constraints clean
+.PHONY: help env book test lint lab serve bench compat colab strip repository constraints clean
 PYTHON ?= python3
 PORT ?= 8000
 
@@ -46,6 +46,9 @@ bench: env  ## time dynamic_conv2d beside its alternatives
 
 compat: env  ## try four versions of ultralytics, and the oldest of everything (3 GB more); renews book/compatibility.md
 	@python tools/compat.py
+
+colab: env  ## run the chapters on Colab's packages (3 GB more); NOTEBOOK=01 for one, LIST=file renews the list
+	@python tools/colab.py $(NOTEBOOK) $(if $(LIST),--list "$(LIST)")
 
 strip: env  ## clear the outputs of the notebooks, as they are committed
 	jupyter nbconvert --log-level=WARN --clear-output --inplace notebooks/*.ipynb book/*.ipynb

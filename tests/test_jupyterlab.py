@@ -175,8 +175,8 @@ def ended(content):
 def page(run, lab):
     """The chapter's page; no test of it may have asked another host for anything."""
     yield run.page
-    assert not run.foreign, "the page asks another host"
-    assert not lab.asked(), "JupyterLab or its kernel asks another host"
+    asked = {"page": run.foreign, "server or kernel": lab.asked()}
+    assert not any(asked.values()), f"another host is asked: {asked}"
 
 
 def test_run_all_comes_to_the_end_without_an_error(page, run):

@@ -1,0 +1,156 @@
+"""Runs the notebooks on Colab's software, and writes what came out into the book.
+
+`make colab` runs this. colab_stack.py makes the environment, colab_notebook.py runs a notebook.
+Results go to book/colab.json, and from there into the table of book/on_colab.md, after each
+notebook; one that is tried already, with this code and these packages, is not tried again unless it
+is named.
+"""
+
+import argparse
+import datetime
+import json
+import re
+import subprocess
+import sys
+
+import colab_notebook
+import colab_stack
+import dependencies
+import nbformat
+from chromium import chromium
+from colab_stack import ROOT
+
+RESULTS, PAGE = ROOT / "book/colab.json", ROOT / "book/on_colab.md"
+BEGIN, END = "<!-- begin: written by tools/colab.py -->", "<!-- end -->"
+SHOWN = ("torch", "torchvision", "timm", "numpy", "ipython", "ipykernel", "ipywidgets")
+
+
+def notebooks():
+    return [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("book/*.ipynb"))]
+
+
+def results():
+    """{'python', 'list', 'notebooks': {name: what came out}} so far."""
+    found = {"notebooks": {}}
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else found
+
+
+def digest(path):
+    """One line that changes with the code of a notebook, the package, and Colab's list."""
+    package = dependencies.Package(ROOT)
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    parts = [*code, package.digest(package.files), *colab_stack.constraints()]
+    return dependencies.digest_of_text("\n".join(parts))
+
+
+def attempt(path):
+    """Run one notebook in an environment without the book's package, and say what came out."""
+    python = colab_stack.environment()
+    before = colab_stack.installed(python)
+    notebook = nbformat.read(path, as_version=4)
+    row = {"tried": datetime.date.today().isoformat(), "digest": digest(path)}
+    row |= colab_notebook.attempt(notebook, python, chromium)
+    after = colab_stack.installed(python)
+    row["added"] = {name: after[name] for name in sorted(after.keys() - before.keys())}
+    row["replaced"] = sorted(name for name in before if after.get(name) != before[name])
+    return row
+
+
+def fine(row):
+    return not (row["stopped"] or row["replaced"] or row["frames"]["wrong"] or row["messages"])
+
+
+def cell(texts, none):
+    """What a list says in a cell of a table."""
+    return "; ".join(text.replace("|", "\\|") for text in texts) or none
+
+
+def columns(row):
+    """{heading: what the table says of a notebook that was tried}."""
+    frames = row["frames"]
+    high = f"{frames['outputs']}, up to {frames['highest']} px high"
+    return {
+        "tried on": row["tried"],
+        "ends": cell(filter(None, [row["stopped"]]), f"well, after {row['seconds']} s"),
+        "messages": cell(row["messages"], "none"),
+        "packages replaced": cell(row["replaced"], "none"),
+        "in frames": high if frames["outputs"] else "none",
+        "wrong there": cell(frames["wrong"], "nothing"),
+    }
+
+
+def table(results):
+    """The results as the Markdown that the page holds."""
+    found = results["notebooks"]
+    rows = {path.stem: columns(found[path.stem]) for path in notebooks() if path.stem in found}
+    headings = list(next(iter(rows.values()), {"tried on": ""}))
+    nothing = dict.fromkeys(headings, "") | {"tried on": "not tried"}
+    lines = [f"| notebook | {' | '.join(headings)} |", "| --- |" + " --- |" * len(headings)]
+    for path in notebooks():
+        row = rows.get(path.stem, nothing)
+        lines.append(f"| {path.stem} | {' | '.join(row[heading] for heading in headings)} |")
+    tried = results["notebooks"].values()
+    added = sorted({f"{name} {row['added'][name]}" for row in tried for name in row["added"]})
+    known = colab_stack.versions()
+    lines += [
+        "",
+        f"Tried with Python {results['python']}, "
+        + ", ".join(f"{name} {known[name]}" for name in SHOWN)
+        + f". {results['list']}.",
+        "",
+        f"The set-up cell added {', '.join(added) or 'nothing'}.",
+    ]
+    return "\n".join(lines)
+
+
+def write(results):
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        sys.exit(f"colab: {PAGE} must contain the lines {BEGIN} and {END}, for the table")
+    between = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    written = between.sub(lambda _: f"{BEGIN}\n{table(results)}\n{END}", text)
+    PAGE.write_text(written, encoding="utf-8")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="make colab", description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", nargs="*", help="how a notebook's name begins; default: all")
+    parser.add_argument("--list", metavar="FILE", help="renew Colab's list from `pip freeze` there")
+    asked = parser.parse_args(arguments)
+    if asked.list:
+        colab_stack.renew_list(asked.list)
+    unknown = [
+        name for name in asked.notebook if not any(p.stem.startswith(name) for p in notebooks())
+    ]
+    if unknown:
+        sys.exit(
+            f"colab: no notebook's name begins with {unknown}; there are"
+            f" {[path.stem for path in notebooks()]}"
+        )
+    chosen = [path for path in notebooks() if path.stem.startswith(tuple(asked.notebook or [""]))]
+    found = results()
+    version = subprocess.check_output(
+        [colab_stack.environment(), "-c", "import platform; print(platform.python_version())"],
+        text=True,
+    )
+    with open(colab_stack.LIST, encoding="utf-8") as file:
+        head = file.readline().lstrip("# ").strip()
+    if (found.get("python"), found.get("list")) != (version.strip(), head):
+        found = {"python": version.strip(), "list": head, "notebooks": {}}
+    for path in chosen:
+        old = found["notebooks"].get(path.stem)
+        if old and fine(old) and old["digest"] == digest(path) and not asked.notebook:
+            continue
+        print(f"colab: {path.stem}", flush=True)
+        found["notebooks"][path.stem] = row = attempt(path)
+        print(f"colab: {path.stem}: {'fine' if fine(row) else json.dumps(row, indent=1)}")
+        write(found)
+    bad = [name for name, row in found["notebooks"].items() if not fine(row)]
+    if bad:
+        sys.exit(f"colab: not as it should be: {bad}; see book/on_colab.md")
+
+
+if __name__ == "__main__":
+    main()

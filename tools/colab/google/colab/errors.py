@@ -1,0 +1,5 @@
+"""As in Colab's package."""
+
+
+class Error(Exception):
+    pass
