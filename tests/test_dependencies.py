@@ -21,8 +21,12 @@ PACKAGE = {
     "figures/touch/kit.js": "kit",
     "figures/touch/star.js": "star",
     "figures/touch/cost.js": "cost",
+    "edits/__init__.py": "",
+    "edits/files.py": "def edit():\n    return 'edited'\n",
+    "edits/Addmodules/DynamicConv.py": "class DynamicConv:\n    pass\n",
+    "__main__.py": "from .edits import files\n\nfiles.edit()\n",
     "exercises/__init__.py": "def check():\n    return 'right'\n",
-    "exercises/chapter_01.py": "one = 1\n",
+    "exercises/chapter_01.py": "def one():\n    '1.1: A task.'\n",
     "exercises/chapter_02.py": "two = 2\n",
 }
 PYTHON = {"name": "python"}
@@ -32,7 +36,9 @@ CHAPTERS = {
         "from dynconv.exercises import check\nfrom dynconv.figures import plots\n"
         "from dynconv.lab.sweep import sweep\nplots.heat(), sweep(), check()"
     ),
-    "03_plain": "1 + 1",
+    "03_plain": "1 + 1\n\n2 + 2",
+    "04_command": "!python -m dynconv patch",
+    "05_name": "import importlib\nimportlib.import_module('dynconv.lab.training')",
 }
 
 
@@ -81,16 +87,21 @@ def test_nothing_is_executed_in_vain(house):
     [
         ("layers.py", "'''A layer.'''", "'''A better layer.'''", set()),
         ("layers.py", "class Layer:", "class Layer:  # heavy", set()),
-        ("layers.py", "'''A layer.'''", "size = 3", {"02"}),
-        ("__init__.py", "import Layer as Layer", "import Layer", {"01", "02"}),
+        ("layers.py", "'''A layer.'''", "size = 3", {"02", "05"}),
+        ("__init__.py", "import Layer as Layer", "import Layer", {"01", "02", "04", "05"}),
         ("figures/charts.py", "'bars'", "'broad bars'", {"01"}),
         ("figures/maps.py", "'heat'", "'hot'", {"02"}),
         ("figures/touch/star.js", "star", "bright star", {"01"}),
         ("figures/touch/cost.js", "cost", "high cost", set()),
         ("figures/touch/kit.js", "kit", "new kit", {"01"}),
-        ("lab/training.py", "Layer()", "[Layer()]", {"02"}),
-        ("lab/data.csv", "2", "3", {"02"}),
-        ("exercises/chapter_01.py", "1", "11", {"01"}),
+        ("figures/plots.py", "charts import bars as", "maps import heat as", {"01"}),
+        ("figures/plots.py", "from .maps", "print('imported')\nfrom .maps", {"01", "02"}),
+        ("lab/training.py", "Layer()", "[Layer()]", {"02", "05"}),
+        ("lab/data.csv", "2", "3", {"02", "05"}),
+        ("edits/Addmodules/DynamicConv.py", "pass", "size = 3", {"04"}),
+        ("__main__.py", "files.edit()", "print(files.edit())", {"04"}),
+        ("exercises/chapter_01.py", "1.1:", "1.9:", {"01"}),
+        ("exercises/chapter_01.py", "A task", "A good task", set()),
         ("exercises/chapter_02.py", "2", "22", {"02"}),
     ],
 )
@@ -123,7 +134,49 @@ def test_code_of_one_chapter_is_that_chapter(house):
 
 def test_other_versions_concern_all(house, monkeypatch):
     monkeypatch.setattr(dependencies, "versions", lambda: "other")
-    assert stale(house) == {"01", "02", "03"}
+    assert stale(house) == {name[:2] for name in CHAPTERS}
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [nbformat.v4.new_code_cell("1 + 1"), nbformat.v4.new_code_cell("2 + 2")],
+        [nbformat.v4.new_code_cell(CHAPTERS["03_plain"], metadata={"tags": ["raises-exception"]})],
+        [nbformat.v4.new_code_cell("x = ")],
+    ],
+    ids=["another cell", "another tag", "no Python"],
+)
+def test_cells_are_executed_again_if_they_are_others(house, cells):
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"language_info": PYTHON})
+    nbformat.write(notebook, house / "notebooks/03_plain.ipynb")
+    assert stale(house) == {"03"}
+
+
+def test_what_a_killed_build_leaves_is_not_taken_as_executed(house):
+    """Its executor may live on, and write the copy of an older text over that of today."""
+    chapter = next(each for each in execution.chapters() if each.name.endswith("03_plain.ipynb"))
+    old = chapter.copy.read_text()
+    write_chapter(house, "03_plain", "1 + 2")
+    chapter = next(each for each in execution.chapters() if each.name == chapter.name)
+    chapter.write_copy()
+    execution.write_record(chapter.copy, 1.0)
+    assert stale(house) == set()
+    chapter.copy.write_text(old)
+    assert stale(house) == {"03"}
+
+
+@pytest.mark.parametrize("broken", ["", "{}", '{"digest": 3'])
+@pytest.mark.parametrize("suffix", [".json", ".ipynb"])
+def test_a_broken_record_or_copy_is_none(house, suffix, broken):
+    file = house / "_build/executed/notebooks/03_plain"
+    file.with_suffix(suffix).write_text(broken)
+    assert stale(house) == {"03"}
+
+
+def test_a_notebook_that_is_none_is_named(house):
+    (house / "notebooks/03_plain.ipynb").write_text("<<<<<<< HEAD")
+    with pytest.raises(ValueError, match="notebooks/03_plain.ipynb is no notebook"):
+        execution.chapters()
 
 
 def test_what_is_edited_during_an_execution_is_not_taken_as_executed(house):

@@ -10,11 +10,15 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
+import re
 import sys
 import sysconfig
 from pathlib import Path
 
 PACKAGE = "dynconv"
+COPIED = "Addmodules"  # a folder of Python files that the package around it copies
+OUTSIDE = " outside its definitions"
+DEFINITIONS = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
 
 
 class Module:
@@ -25,8 +29,13 @@ class Module:
     def __init__(self, source, name, is_package=False):
         tree = ast.parse(source)
         self.digest = digest_of_text(without_docstrings(tree))
+        self.defines = {node.name for node in tree.body if isinstance(node, DEFINITIONS)}
+        # What it does when it is imported.
+        rest = [node for node in tree.body if not isinstance(node, (*DEFINITIONS, ast.ImportFrom))]
+        self.outside = digest_of_text(" ".join(map(ast.dump, rest)))
+        self.named = set()  # dotted names and strings, among them those of modules
         self.package = name if is_package else name.rpartition(".")[0]
-        self.imported = {}  # local name -> (module, the name in it, or None for the module itself)
+        self.imported = {}  # local name -> {(module, the name in it, or None for the module)}
         self.handed_on = set()  # imported for others
         self.bare = set()  # names used alone
         self.attributes = {}  # name -> those of its attributes that are used
@@ -34,17 +43,24 @@ class Module:
             self._look_at(node)
         self.bare -= {"__all__"}
 
+    def _bind(self, local, source, name):
+        self.imported.setdefault(local, set()).add((source, name))
+
     def _look_at(self, node):
+        if isinstance(node, ast.Attribute):
+            self.named.add(ast.unparse(node))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            self.named.add(node.value)
         if isinstance(node, ast.Import):
             for alias in node.names:
                 name = alias.name if alias.asname else alias.name.partition(".")[0]
-                self.imported[alias.asname or name] = (name, None)
+                self._bind(alias.asname or name, name, None)
                 if not alias.asname and "." in alias.name:  # `import a.b` binds a, and runs a.b
-                    self.imported[alias.name] = (alias.name, None)
+                    self._bind(alias.name, alias.name, None)
         elif isinstance(node, ast.ImportFrom):
             source = self._absolute(node)
             for alias in node.names:
-                self.imported[alias.asname or alias.name] = (source, alias.name)
+                self._bind(alias.asname or alias.name, source, alias.name)
                 if alias.asname == alias.name:
                     self.handed_on.add(alias.name)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -86,7 +102,8 @@ class Package:
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             self.files[name] = file
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts:
+            data = file.suffix != ".py" or COPIED in file.parts
+            if file.is_file() and data and "__pycache__" not in file.parts:
                 self.data.setdefault(self._owner(file), []).append(file)
 
     def _owner(self, file):
@@ -94,6 +111,8 @@ class Package:
         `touch/NAME.js` stands for itself.
         """
         parts = file.relative_to(self.root).with_suffix("").parts
+        if COPIED in parts:
+            return ".".join(parts[: parts.index(COPIED) + 1])
         if "touch" in parts:
             return ".".join(parts)
         while parts and ".".join(parts) not in self.files:
@@ -112,35 +131,50 @@ class Package:
         for '*' or None.
         """
         if f"{name}.{attribute}" in self.files:
-            return {f"{name}.{attribute}"}
+            return self.resolve(f"{name}.{attribute}", None)
         if name not in self.files:
             return set()
         module = self.module(name)
         if attribute in (None, "*"):
             found = [
-                self.resolve(*module.imported[each])
-                for each in module.handed_on & module.imported.keys()
+                self.resolve(name, each)
+                for each in module.defines | (module.handed_on & module.imported.keys())
             ]
-            return {name}.union(*found)
+            return {name, *self._copied_by(name)}.union(*found)
         if attribute in module.imported:
-            return self.resolve(*module.imported[attribute])
+            # Of a module that only hands a name on, these count: where it has it from, and what the
+            # module does when it is imported.
+            origins = sorted(module.imported[attribute], key=str)
+            handed = {f"{name}.{attribute} is {origins}", f"{name}{OUTSIDE}"}
+            return handed.union(*(self.resolve(*origin) for origin in origins))
         touched = (
             name.rpartition(".")[0] + f".touch.{attribute}"
         )  # a figure to touch has its function's name
-        return {name} | (
+        return {name, *self._copied_by(name)} | (
             {touched, touched.rpartition(".")[0] + ".kit"} if touched in self.data else set()
         )
+
+    def _copied_by(self, name):
+        return {f"{name}.{COPIED}"} & self.data.keys()
+
+    def _around(self, name):
+        """The packages around a module, which run before it, and what they copy."""
+        parts = name.split(".")
+        packages = {".".join(parts[:length]) for length in range(1, len(parts))}
+        return (packages & self.files.keys()).union(*map(self._copied_by, packages))
 
     def uses(self, module):
         """The modules that a file depends on itself."""
         found = set()
-        for name, (source, attribute) in module.imported.items():
+        # Modules that are named: for importlib, or as part of the package above them.
+        for each in module.named & self.files.keys() - {PACKAGE}:
+            found |= self.resolve(each, None) | self._around(each)
+        bound = [(name, *origin) for name, origins in module.imported.items() for origin in origins]
+        for name, source, attribute in bound:
             if source is None or source.partition(".")[0] != PACKAGE:
                 continue
-            parts = source.split(".")
-            around = {".".join(parts[:length]) for length in range(1, len(parts))}
-            found |= around & self.files.keys()  # the packages around a module run before it
             target = source if attribute is None else f"{source}.{attribute}"
+            found |= self._around(target if target in self.files else source)
             if target in self.files:  # a module: what is used of it
                 used = module.attributes.get(name, set())
                 for each in used:
@@ -175,6 +209,8 @@ class Package:
         """
         total = hashlib.sha256()
         for name in sorted(modules):
+            outside = name.endswith(OUTSIDE) and self.module(name.removesuffix(OUTSIDE)).outside
+            total.update(f"{name} {outside or ''}".encode())
             if name in self.files:
                 total.update(f"{name} {self.module(name).digest}".encode())
             for file in self.data.get(name, ()):
@@ -193,7 +229,8 @@ def without_docstrings(tree):
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
             and ast.get_docstring(node) is not None
         ):
-            node.body[0].value.value = ""
+            # All but the number of an exercise, by which its checker is found.
+            node.body[0].value.value = re.match(r"[\d.:]*", ast.get_docstring(node))[0]
     return ast.dump(tree)
 
 
@@ -203,6 +240,7 @@ def versions():
     # Those of the environment, not what a program adds to its own path (Ray does).
     places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     found = importlib.metadata.distributions(path=sorted(places))
-    installed = {(each.metadata["Name"], each.version) for each in found}
+    # An interrupted installation leaves one without a name.
+    installed = {(str(each.metadata["Name"]), str(each.version)) for each in found}
     names = " ".join(f"{name}=={version}" for name, version in sorted(installed) if name != PACKAGE)
     return digest_of_text(f"{sys.version} {names}")

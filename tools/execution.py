@@ -34,12 +34,26 @@ class Chapter:
         self.name = source.relative_to(ROOT).as_posix()
         self.copy = executed_folder() / self.name
         self.record = self.copy.with_suffix(".json")
-        self.notebook = nbformat.read(source, as_version=4)
-        code = "\n\n".join(cell.source for cell in self.code_cells(self.notebook))
+        try:
+            self.notebook = nbformat.read(source, as_version=4)
+        except ValueError as error:
+            raise ValueError(f"{self.name} is no notebook (a merge conflict?)") from error
+        cells = self.code_cells(self.notebook)
+        code = "\n\n".join(cell.source for cell in cells)
         python = re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.MULTILINE)
-        # Found by its name, not by an import.
-        checkers = f"{dependencies.PACKAGE}.exercises.chapter_{source.stem[:2]}"
-        self.modules = package.of_code(python, *({checkers} & package.files.keys()))
+        # Found by their names, not by an import.
+        others = {f"{dependencies.PACKAGE}.exercises.chapter_{source.stem[:2]}"}
+        if f"-m {dependencies.PACKAGE}" in code:
+            others.add(f"{dependencies.PACKAGE}.__main__")
+        try:
+            self.modules = package.of_code(python, *(others & package.files.keys()))
+        except SyntaxError:  # its execution says where; or it is IPython's (x = !ls, %%bash)
+            self.modules = package.files.keys() | package.data.keys()
+        tags = {"raises-exception", "skip-execution"}  # those that nbclient obeys
+        executed = [
+            (cell.source, sorted(tags & {*cell.metadata.get("tags", ())})) for cell in cells
+        ]
+        code = json.dumps([executed, self.notebook.metadata.get("execution")])
         used = package.digest(self.modules)
         self.digest = f"{dependencies.digest_of_text(code)} {used} {dependencies.versions()}"
 
@@ -53,10 +67,13 @@ class Chapter:
 
     def result(self):
         """{'digest', 'seconds', 'finished'} of the execution of this code, or None."""
-        if not (self.copy.exists() and self.record.exists()):
+        try:  # absent or broken, there is none
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            # Also the copy: what a killed build left running may have written it since.
+            copied = json.loads(self.copy.read_text(encoding="utf-8"))["metadata"][DIGEST]
+            return record if record["digest"] == copied == self.digest else None
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        record = json.loads(self.record.read_text())
-        return record if record["digest"] == self.digest else None
 
     def write_copy(self):
         """The notebook of today in the place of its copy, with the outputs that are still those of
@@ -97,7 +114,7 @@ def write(file, text):
 def chapters():
     """All notebooks of the book; those that train, and so take longest, first."""
     package = dependencies.Package(ROOT)
-    sources = [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("book/**/*.ipynb"))]
+    sources = [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("book/*.ipynb"))]
     return sorted(
         (Chapter(source, package) for source in sources), key=lambda chapter: not chapter.trains
     )

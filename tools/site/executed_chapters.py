@@ -31,6 +31,7 @@ def read_copy(app, docname, source):
     if chapter.result() is None:
         logging.getLogger(__name__).warning("%s is not executed: run `make book`", chapter.name)
     else:
+        chapter.write_copy()  # with the prose of today, also without `make book`
         source[0] = chapter.copy.read_text(encoding="utf-8")
 
 
