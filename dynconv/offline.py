@@ -7,12 +7,14 @@ figures to Google Analytics; and a checkpoint or an export that needs a package 
 install`. It reads its switches once, on import.
 
 timm fetches pretrained weights with huggingface_hub, which tries again and again for some 40
-seconds where there is no network. Its switch can be turned at any time.
+seconds where there is no network, and on Colab asks the reader for a token first. Its switches can
+be turned at any time.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 
@@ -23,6 +25,8 @@ SWITCHES = {
     "YOLO_AUTOINSTALL": "false",
     # huggingface_hub: only weights that are on this machine, and no usage figures
     "HF_HUB_OFFLINE": "1",
+    # nor look for a token that nobody gave it, for which it asks Colab's vault of secrets
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
 }
 _before: dict[str, str | None] = {}  # what `stay_offline` found, for `go_online`
 
@@ -30,6 +34,9 @@ _before: dict[str, str | None] = {}  # what `stay_offline` found, for `go_online
 def stay_offline() -> None:
     """Set the switches, for this process and the processes that it starts. Call it before
     ultralytics is imported.
+
+    It also keeps ultralytics from saying, where it is imported for the first time, where it has put
+    its settings.
 
     Calling it again changes nothing. Importing dynconv never does it for you. What is on this
     machine (images, weights, data sets) goes on working; a download, also of weights asked for by
@@ -49,6 +56,7 @@ def stay_offline() -> None:
     if not _before:
         _before.update({name: os.environ.get(name) for name in SWITCHES})
     os.environ.update(SWITCHES)
+    logging.getLogger("ultralytics").addFilter(_no_word_of_settings)
     _tell_hub()
 
 
@@ -62,6 +70,7 @@ def go_online() -> None:
     for name, value in _before.items():
         os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     _before.clear()
+    logging.getLogger("ultralytics").removeFilter(_no_word_of_settings)
     _tell_hub()
 
 
@@ -74,6 +83,10 @@ def _is_on(name: str) -> bool:
     return os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on", "y", "t")
 
 
+def _no_word_of_settings(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Creating new Ultralytics Settings")
+
+
 def _tell_hub() -> None:
     """Make huggingface_hub obey the environment as it is now: it read it on import, and looks at
     what it read at each request.
@@ -81,6 +94,7 @@ def _tell_hub() -> None:
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:
         constants.HF_HUB_OFFLINE = _is_on("HF_HUB_OFFLINE") or _is_on("TRANSFORMERS_OFFLINE")
+        constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = _is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN")
 
 
 def guard_downloads() -> None:

@@ -61,6 +61,56 @@ def test_importing_dynconv_switches_nothing(tmp_path):
     assert run_python(code, tmp_path, **BARE) == "[]"
 
 
+def test_a_new_place_for_settings_is_not_announced(tmp_path):
+    """As in every new session of Colab. Whoever is not offline hears of it."""
+    code = "{}import ultralytics.utils; print('end')"
+    for switch, heard in (
+        ("from dynconv import offline; offline.stay_offline(); ", False),
+        ("", True),
+    ):
+        place = tmp_path / str(heard)
+        place.mkdir()
+        process = start_python(
+            code.format(switch), place, YOLO_VERBOSE=None, YOLO_CONFIG_DIR=str(place)
+        )
+        said = "".join(process.communicate(timeout=100))
+        assert ("Creating new Ultralytics Settings" in said, said.endswith("end\n")) == (
+            heard,
+            True,
+        )
+        assert list(place.rglob("settings.json"))
+
+
+# Colab's vault of secrets, which writes down that it was asked.
+VAULT = """
+class Error(Exception): pass
+class userdata:
+    class NotebookAccessError(Error): pass
+    class SecretNotFoundError(Error): pass
+    @staticmethod
+    def get(name): open("asked", "w"); raise userdata.SecretNotFoundError
+"""
+
+
+@pytest.mark.parametrize("imported_before", [False, True])
+def test_nobody_is_asked_for_a_token(tmp_path, imported_before):
+    for name, text in (("__init__", ""), ("colab/__init__", VAULT), ("colab/errors", VAULT)):
+        file = tmp_path / f"google/{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    ask = "from huggingface_hub.utils import build_hf_headers; build_hf_headers(); "
+    colab = "import builtins; builtins.get_ipython = lambda: 'google.colab'; "  # how it is known
+    hub = colab + "import huggingface_hub.constants; " * imported_before
+    switch = "from dynconv import offline; offline.stay_offline(); "
+    look = "import os; print(os.path.exists('asked')); "
+    back = "offline.go_online(); " + ask + look
+    bare = BARE | {"HF_HUB_OFFLINE": None, "HF_HUB_DISABLE_IMPLICIT_TOKEN": None, "HF_TOKEN": None}
+    on_colab = {"PYTHONPATH": str(tmp_path), "HF_HOME": str(tmp_path)}
+    process = start_python(hub + switch + ask + look + back, tmp_path, **bare, **on_colab)
+    out, err = process.communicate(timeout=100)
+    assert out.split() == ["False", "True"], err
+
+
 def test_too_late_is_an_error_that_changes_nothing(tmp_path):
     code = (
         "import os, ultralytics.utils; from dynconv import offline\ntry:"

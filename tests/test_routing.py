@@ -445,6 +445,23 @@ def test_the_score_is_that_of_ultralytics(detector, tmp_path):
     assert abs(found["day"] - found["night"]) > 0.005 and list(found) == ["day", "night", "all"]
 
 
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("yolo11n-pose", "PoseModel is a model of the task 'pose'.*use YOLO.path..val"),
+        ("yolo11n-cls", "of the task 'classify'"),
+        ("rtdetr-l", "gives boxes in another form.*RTDETR.path..val"),
+    ],
+)
+def test_what_is_no_detector_gets_no_score(name, message):
+    """Its outputs could be read as boxes, and the score would be of nothing."""
+    from ultralytics import RTDETR, YOLO
+
+    model = (RTDETR if name == "rtdetr-l" else YOLO)(f"{name}.yaml")
+    with pytest.raises(ValueError, match=message):
+        routing.score(model, torch.rand(1, 3, 64, 64), [np.empty((0, 5))])
+
+
 def test_the_swap_matrix_is_made_of_scores_with_fixed_alpha(detector):
     model, images, labels, _ = detector
     network = copy.deepcopy(model.model)

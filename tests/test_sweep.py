@@ -198,6 +198,14 @@ def test_a_sweep_that_was_stopped_runs_only_what_is_missing(data, serial, tmp_pa
     )
 
 
+def test_the_first_run_that_is_missing_says_how_long_all_take(data, serial, tmp_path, monkeypatch):
+    folder = shutil.copytree(Path(serial[0].folder).parent, tmp_path / "runs")  # seed 0 is there
+    asked = []
+    monkeypatch.setattr(sweep_module, "run", lambda job, **how: asked.append(how["runs"]))
+    sweep(MODELS, data, TINY, seeds=[0, 1, 2], folder=folder)
+    assert asked == [0, 0, 4, 0, 0, 0]
+
+
 def test_seeds_are_outermost_and_all_jobs_are_tried_with_data_looked_at_once(
     data, tmp_path, monkeypatch
 ):

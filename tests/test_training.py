@@ -4,6 +4,7 @@ import contextlib
 import csv
 import errno
 import functools
+import importlib.metadata
 import io
 import logging
 import os
@@ -19,6 +20,7 @@ import torch
 from life import start_python
 
 from dynconv.lab import repair, scenes, training
+from dynconv.lab.estimate import Estimate
 
 MODEL = "yolov10n-dynamicconv-1"
 TINY = training.preset("cpu").settings | dict(epochs=2, imgsz=64, batch=4, nbs=4)
@@ -234,6 +236,68 @@ def test_weights_given_as_the_model_are_what_the_training_starts_from(finished, 
     )
 
 
+def test_versions_are_known_without_the_metadata_that_pip_writes(monkeypatch):
+    """A clone on PYTHONPATH has none, and a run asks at its very end."""
+
+    known, find = training.versions("cpu"), importlib.metadata.Distribution.from_name
+
+    def missing(name):
+        if name == "dynconv":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return find(name)
+
+    monkeypatch.setattr(importlib.metadata.Distribution, "from_name", missing)
+    assert training.versions("cpu") == known and known["dynconv"]
+
+
+# --- how long it will take ---
+
+
+def clock(monkeypatch, seconds):
+    """Time goes on by so much at each look."""
+    now = iter(range(10**6))
+    monkeypatch.setattr("dynconv.lab.estimate.time.perf_counter", lambda: next(now) * seconds)
+
+
+def estimated(runs, steps=100, epochs=10, start=0):
+    """What is said after each step of a run, and the step after which it is."""
+    said = []
+    trainer = types.SimpleNamespace(
+        epochs=epochs, start_epoch=start, train_loader=range(steps), test_loader=range(30)
+    )
+    estimate = Estimate("model, seed 0", lambda line: said.append((estimate.done, line)), runs)
+    for _ in range(steps):
+        estimate(trainer)
+    return said
+
+
+def test_after_eight_steps_a_run_says_once_how_long_it_takes(monkeypatch):
+    """Six steps are measured, and thirty batches of the validation are as twenty steps."""
+    clock(monkeypatch, 0.6)  # 0.6 s for six steps, 12 s an epoch
+    assert estimated(1) == [(8, "model, seed 0: 10 epochs in about 2 min")]
+    assert estimated(1, start=8) == [(8, "model, seed 0: 2 epochs in about 20 s")]
+    ((_, line),) = estimated(6)
+    assert line == "model, seed 0: 10 epochs in about 2 min, all 6 runs in about 12 min"
+    clock(monkeypatch, 600)
+    assert estimated(1)[0][1].endswith("about 33.3 h")
+
+
+def test_what_is_over_soon_or_not_waited_for_gets_no_estimate(monkeypatch):
+    clock(monkeypatch, 0.6)
+    assert estimated(1, steps=10, epochs=3) == [] and estimated(0) == []
+
+
+def test_a_run_makes_its_estimate(data, tmp_path, on, capsys):
+    def stop(trainer):
+        raise KeyboardInterrupt
+
+    on("on_train_epoch_end", stop)
+    settings = TINY | {"epochs": 4, "batch": 1, "nbs": 1}
+    with pytest.raises(KeyboardInterrupt):
+        training.train("yolov10n", data, settings, folder=tmp_path)
+    assert capsys.readouterr().out.startswith("yolov10n, seed 0: 4 epochs in about ")
+
+
 # --- two at a time, and what else is in the process ---
 
 
@@ -296,6 +360,47 @@ def test_only_who_uses_ray_tune_gets_its_reports(data, tmp_path, monkeypatch, re
             assert SETTINGS["raytune"] is setting and seen.pop() is (setting and reader_has_it)
     finally:
         put(before)
+
+
+def test_a_check_that_is_skipped_offline_is_no_warning_of_a_run(data, tmp_path, on):
+    """On a GPU ultralytics says it before each run; here its words are said for it."""
+    from ultralytics.utils import LOGGER, colorstr
+
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    prefix = colorstr("AMP: ")
+
+    def speak(trainer):
+        LOGGER.warning(f"{prefix}checks skipped. Offline and unable to download YOLO26n for AMP")
+        LOGGER.warning(f"{prefix}checks failed. AMP training on this GPU may cause NaN losses")
+        raise KeyboardInterrupt
+
+    on("on_pretrain_routine_start", speak)
+    LOGGER.addHandler(handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+        LOGGER.warning(f"{prefix}checks skipped. Offline: said by nobody's run")
+    finally:
+        LOGGER.removeHandler(handler)
+    words = "checks failed", "said by nobody's run"
+    assert len(said) == 2 and all(word in line for word, line in zip(words, said))
+
+
+def test_what_is_asked_of_albumentations_is_named_with_its_version(data, tmp_path, monkeypatch):
+    """What cannot be the same everywhere is another run."""
+    asked = TINY | {"augmentations": [{"transform": "Blur"}]}
+    folders = [training.plan(MODEL, data, TINY).folder]
+    for number in ("1.4.0", "2.0.8"):
+        package = types.SimpleNamespace(__version__=number)
+        monkeypatch.setitem(sys.modules, "albumentations", package)
+        folders.append(training.plan(MODEL, data, asked).folder)
+        assert training.plan(MODEL, data, TINY).folder == folders[0]
+    assert len(set(folders)) == 3
+    monkeypatch.setitem(sys.modules, "albumentations", None)
+    with pytest.raises(ValueError, match="albumentations, which is not installed"):
+        training.plan(MODEL, data, asked)
 
 
 # --- stopped, and continued -----------------------------------------------------------------------
@@ -552,9 +657,9 @@ def test_a_batch_that_does_not_fit_is_not_halved_in_silence(data, tmp_path, monk
         ),
         (
             "yolov10n",
-            {"seed": 3, "data": "x"},
+            {"seed": 3, "data": "x", "task": "pose"},
             ValueError,
-            "settings must not hold data, seed: train sets it",
+            "settings must not hold data, seed, task: train sets it",
         ),
         (
             "yolov10n",
@@ -574,6 +679,28 @@ def test_bad_input_is_said_before_anything_starts(
     with pytest.raises(error, match=message):
         training.train(model, data, TINY | settings, folder=tmp_path / "runs")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        ("yolo11n-pose", "yolo11n-pose is a model of the task 'pose'"),
+        ("yolo11n-cls", "of the task 'classify' .its head is Classify.*DynamicConvTrainer"),
+        ("pose.pt", "of the task 'pose'"),
+        ("rtdetr-l", "rtdetr-l has the head RTDETRDecoder, which .*RTDETRTrainer trains"),
+    ],
+)
+def test_what_is_no_detector_is_refused_before_anything_starts(data, tmp_path, model, message):
+    from ultralytics import YOLO
+
+    if model == "pose.pt":
+        YOLO("yolo11n-pose.yaml").save(tmp_path / model)
+        model = tmp_path / model
+        with pytest.raises(ValueError, match=f"{message}.*use YOLO.weights..val"):
+            training.validate(model, data, 64)
+    with pytest.raises(ValueError, match=message):
+        training.train(model, data, TINY, folder=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
 
 
 # --- presets --------------------------------------------------------------------------------------
@@ -604,6 +731,13 @@ def test_presets_say_what_they_choose_and_why(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert training.preset().name == name
     with pytest.raises(
-        ValueError, match="unknown preset 'tpu': expected one of .'cpu', 'gpu', 'posts'"
+        ValueError, match="unknown preset 'tpu': expected one of .'cpu', 'gpu', 'large', 'posts'"
     ):
         training.preset("tpu")
+
+
+def test_who_has_a_gpu_waits_for_the_same_work():
+    cpu, gpu, large = (training.preset(name) for name in ("cpu", "gpu", "large"))
+    differ = {name for name in cpu.settings if cpu.settings[name] != gpu.settings[name]}
+    assert differ == {"device", "amp"} and cpu.scenes == gpu.scenes
+    assert large.scenes["train"] > gpu.scenes["train"], "and bigger is chosen by its name"

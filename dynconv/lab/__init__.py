@@ -5,6 +5,8 @@ its routing.
                 dataset               whether a data set can be trained with
     runs        presets, jobs         settings with their reasons; a run before it is one
                 training, sweep       one run, and a grid of them
+                surroundings, estimate
+                                      what it finds in its process; how long it will take
                 runs, repair, locks   what a run leaves; what continues it; who waits for whom
                 experiment            the recorded one of chapter 7
     routing     inference, scoring    images through a network; mAP50 by condition

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from .dataset import Data, Dataset, check_dataset
 from .presets import Preset, preset
 
 # What `train` gives to ultralytics itself, from its other arguments.
-TAKEN = frozenset("data project name exist_ok resume seed model save_dir trainer verbose".split())
+TAKEN = frozenset(
+    "data project name exist_ok resume seed model task save_dir trainer verbose".split()
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def plan(
         # With False ultralytics would train the same network from fresh weights, and say nothing.
         settings["pretrained"] = True
     dataset = check_dataset(data)
-    identity = json.dumps([content, dataset.digest, settings, seed], sort_keys=True, default=str)
+    parts = [content, dataset.digest, settings, seed, *_packages(settings)]
+    identity = json.dumps(parts, sort_keys=True, default=str)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     name = f"{Path(model).stem}-seed{seed}-{digest}"
     return Job(model, seed, dataset, settings, Path(folder).expanduser().resolve() / name)
@@ -76,6 +80,19 @@ def find(model: str) -> str:
     if Path(model).suffix == ".pt":
         return str(attempt_download_asset(model))
     return model if Path(model).suffix in (".yaml", ".yml") else f"{model}.yaml"
+
+
+def _packages(settings: dict) -> list[str]:
+    """What the result of a run depends on besides ultralytics' own settings, if it does."""
+    if not settings.get("augmentations"):
+        return []
+    try:
+        return [f"albumentations {importlib.import_module('albumentations').__version__}"]
+    except ImportError as error:
+        raise ValueError(
+            "augmentations are of the package albumentations, which is not installed: pip install"
+            " albumentations, or leave them out. (ultralytics would train without, and say nothing)"
+        ) from error
 
 
 def _check_settings(settings: Preset | dict | None) -> dict:
@@ -99,7 +116,8 @@ def _check_settings(settings: Preset | dict | None) -> dict:
 
 
 def _content(model: str) -> str:
-    """What the file of a model says, by which a run is told from others."""
+    """What the file of a model says, by which a run is told from others; of detectors only."""
+    from ultralytics import YOLO
     from ultralytics.nn.tasks import yaml_model_load
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
@@ -111,6 +129,7 @@ def _content(model: str) -> str:
                 f"there are no weights {model!r}: no such file, and ultralytics does not publish"
                 " any of that name"
             )
+        _check_trainable(YOLO(find(model)).model, model)
         return hashlib.sha256(Path(find(model)).read_bytes()).hexdigest()
     try:
         content = yaml_model_load(find(model))
@@ -120,5 +139,21 @@ def _content(model: str) -> str:
             f"no model is called {model!r}{did_you_mean(Path(model).stem, known)} Expected a name"
             " of dynconv.yolo.models(), or the path of a YAML or .pt file"
         ) from error
+    _check_trainable(content, model)
     content.pop("yaml_file", None)  # where it lies
     return json.dumps(content, sort_keys=True, default=str)
+
+
+def _check_trainable(network, model: str) -> None:
+    """A ValueError if it is no detector, or one that our trainer does not train. `network`: it, or
+    what its YAML says.
+    """
+    from ..yolo.heads import head_of, require_detector
+
+    head = head_of(network)
+    require_detector(head, model, "YOLO(model).train(trainer=dynconv.yolo.DynamicConvTrainer)")
+    if head is not None and head.trainer:
+        raise ValueError(
+            f"{model} has the head {head.name}, which {head.trainer} trains and the laboratory does"
+            " not: use YOLO(model).train(...)"
+        )

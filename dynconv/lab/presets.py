@@ -71,39 +71,56 @@ _WHY_SHARED = {
     "mosaic hsv_v": "no mosaic and no change of brightness, which would blur the four lights",
     "plots": "plots would ask for a font from the network",
 }
+_CPU = _SHARED | dict(epochs=4, imgsz=96, batch=8, nbs=8, workers=0, device="cpu", amp=False)
+_SMALL = dict(objects="shapes", train=300, val=400, size=96)
+_WHY_SMALL = {
+    "epochs imgsz batch": (
+        "small images and small batches, hence many steps: most is learned per minute of a laptop"
+    ),
+    "nbs": (
+        "a step of the optimiser after each batch; the default of 64 would collect eight batches"
+        " for one step"
+    ),
+    **_WHY_SHARED,
+}
+_WHY_AMP = "mixed precision; set it to False if the loss becomes NaN"
 PRESETS = {
     "cpu": Preset(
         "cpu",
-        _SHARED | dict(epochs=4, imgsz=96, batch=8, nbs=8, workers=0, device="cpu", amp=False),
-        dict(objects="shapes", train=300, val=400, size=96),
-        {
-            "epochs imgsz batch": (
-                "small images and small batches, hence many steps: most is learned per minute of a"
-                " laptop"
-            ),
-            "nbs": (
-                "a step of the optimiser after each batch; the default of 64 would collect eight"
-                " batches for one step"
-            ),
-            **_WHY_SHARED,
-            "workers amp": "no loader processes for images this small; mixed precision is for GPUs",
-        },
+        _CPU,
+        _SMALL,
+        _WHY_SMALL
+        | {"workers amp": "no loader processes for images this small; mixed precision is for GPUs"},
     ),
     "gpu": Preset(
         "gpu",
+        _CPU | dict(device="0", amp=True),
+        _SMALL,
+        _WHY_SMALL
+        | {
+            "device": (
+                "all sizes are those of the preset 'cpu', so that nobody waits longer for having a"
+                " GPU; 'large' is for who has time"
+            ),
+            "amp": _WHY_AMP,
+            "workers": "no loader processes for images this small",
+        },
+    ),
+    "large": Preset(
+        "large",
         _SHARED | dict(epochs=30, imgsz=160, batch=32, nbs=32, workers=2, device="0", amp=True),
         dict(objects="shapes", train=4000, val=1000, size=160),
         {
             "epochs imgsz batch": (
-                "larger and longer; some minutes for a model on a T4, as we expect, for no GPU was"
-                " at hand"
+                "a hundred times the images of 'gpu', and larger: some ten minutes for a model on a"
+                " T4, as we estimate, for no GPU was at hand"
             ),
             "train val": (
                 "ten times the images, and a validation set large enough to see small differences"
             ),
             "nbs": "a step of the optimiser after each batch",
             **_WHY_SHARED,
-            "amp": "mixed precision; set it to False if the loss becomes NaN",
+            "amp": _WHY_AMP,
         },
     ),
     "posts": Preset(
@@ -134,8 +151,10 @@ PRESETS = {
 
 
 def preset(name: str | None = None) -> Preset:
-    """The settings called `name` ('cpu', 'gpu', 'posts'), or those that fit this machine; says
-    which, and why.
+    """The settings called `name` ('cpu', 'gpu', 'large', 'posts'), or of the first two the one that
+    fits this machine; says which, and why.
+
+    Those two are of the same size. What takes longer is chosen by its name.
 
     Raises:
         ValueError: there is no preset of that name.

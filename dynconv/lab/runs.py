@@ -6,7 +6,8 @@ import csv
 import json
 import os
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -94,7 +95,14 @@ def versions(device: str | None = None) -> dict[str, str]:
     """What the numbers of a run depend on besides its settings. `device` is the setting of that
     name.
     """
-    packages = {name: version(name) for name in ("dynconv", "torch", "ultralytics")}
+    packages = {name: _version(name) for name in ("dynconv", "torch", "ultralytics")}
     on_gpu = torch.cuda.is_available() and str(device) != "cpu"
     cpu = f"CPU, {torch.get_num_threads()} threads"
     return packages | {"device": torch.cuda.get_device_name() if on_gpu else cpu}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # pip has not installed it: a clone on PYTHONPATH
+        return str(import_module(package).__version__)

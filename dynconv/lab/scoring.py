@@ -38,10 +38,19 @@ def score(
         A dict from each condition, and from 'all', to mAP50, from 0 to 1.
 
     Raises:
-        ValueError: no images, sizes that differ, or not one entry of labels or conditions per
-            image.
+        ValueError: no detector; no images, sizes that differ, or not one entry of labels or
+            conditions per image.
     """
+    from ..yolo.heads import head_of, require_detector
+
     network = as_network(model)
+    head, name = head_of(network), type(network).__name__
+    require_detector(head, name, "YOLO(path).val(data=...)")
+    if head is not None and head.name == "RTDETRDecoder":
+        raise ValueError(
+            f"{name} gives boxes in another form than this function reads: use"
+            " ultralytics.RTDETR(path).val(data=...)"
+        )
     pictures = Pictures(images, network, batch)
     conditions = as_conditions(
         [ALL] * len(pictures) if conditions is None else conditions, len(pictures)

@@ -89,7 +89,9 @@ def sweep(
         results = _on_ray(missing, threads or 1, "local" if ray is True else ray)
     for job in jobs:
         if _name(job) not in results:
-            results[_name(job)] = _attempt(job, threads)
+            # the first says how long all of them will take
+            runs = len(missing) if job in missing[:1] else 0
+            results[_name(job)] = _attempt(job, threads, runs=runs)
     ordered = {_name(job): results[_name(job)] for job in jobs}
     failed = {name: one for name, one in ordered.items() if isinstance(one, Exception)}
     finished = [one for one in ordered.values() if isinstance(one, Run)]
@@ -103,7 +105,7 @@ def _name(job: Job) -> tuple[str, int]:
 
 
 def _attempt(
-    job: Job, threads: int | None, environment: dict[str, str] | None = None
+    job: Job, threads: int | None, environment: dict[str, str] | None = None, runs: int = 0
 ) -> Run | Exception:
     """One job. An error is a result too: it must not keep the other jobs from running."""
     if environment is not None:  # in a worker, before ultralytics is imported there
@@ -114,7 +116,7 @@ def _attempt(
             # from here on, older versions of ultralytics cannot take another GPU than Ray has given
             torch.cuda.init()
     try:
-        return run(job, quiet=environment is not None, threads=threads)
+        return run(job, quiet=environment is not None, threads=threads, runs=runs)
     except Exception as error:
         return error
 

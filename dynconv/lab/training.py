@@ -8,18 +8,17 @@ another. Two processes that want the same run take turns: the second waits and f
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from .dataset import Data, check_dataset
+from .estimate import Estimate
 from .jobs import Job, find
 from .jobs import plan as plan
 from .locks import turn
@@ -29,6 +28,7 @@ from .presets import preset as preset
 from .repair import explain_full_disk, mend
 from .runs import CURVES as CURVES
 from .runs import Run, load_run, read_results, versions
+from .surroundings import cpu_threads, without_ray, without_skipped_checks
 
 Say = Callable[[str], None]
 
@@ -71,8 +71,8 @@ def train(
         DivergedError: the loss became NaN or infinite. The epochs before stay on disk.
         MemoryError: the batch does not fit. (ultralytics would go on with half of it, and the run
             would not be what it is called.)
-        ValueError: unknown model, or settings that follow from the other arguments, or a batch that
-            depends on the machine.
+        ValueError: unknown model, or one that is no detector; settings that follow from the other
+            arguments; a batch that depends on the machine.
         SyntaxError: ultralytics does not know a setting. (Or a ValueError or TypeError: it does not
             take its value.)
         ConnectionError: the data or the weights must be downloaded and there is no network.
@@ -83,7 +83,7 @@ def train(
     return run(job, quiet=quiet, threads=threads)
 
 
-def run(job: Job, *, quiet: bool = False, threads: int | None = None) -> Run:
+def run(job: Job, *, quiet: bool = False, threads: int | None = None, runs: int = 1) -> Run:
     """Do what is planned, unless it is done: nothing is checked again.
 
     If another process is at this run, wait for it; if that one is stopped, continue its run.
@@ -91,6 +91,7 @@ def run(job: Job, *, quiet: bool = False, threads: int | None = None) -> Run:
     Args:
         job: of `plan`.
         quiet, threads: as for `train`.
+        runs: how many runs like this one are waited for; that long is the estimate. 0 for none.
 
     Raises:
         DivergedError, MemoryError, OSError: as `train`.
@@ -102,7 +103,7 @@ def run(job: Job, *, quiet: bool = False, threads: int | None = None) -> Run:
             wait = f"{job.title}: another process is at this run, waiting for it"
             with turn(job.folder, functools.partial(say, wait)):
                 if not job.is_done:
-                    _train(job, say, threads)
+                    _train(job, say, threads, runs)
                     return load_run(job.folder)
     found = load_run(job.folder)
     say(f"{job.title}: was done before, mAP50 {found.mAP50:.3f}")
@@ -130,16 +131,23 @@ def validate(
 
     Returns:
         A dict with the scores 'mAP50' and 'mAP50-95', from 0 to 1.
+
+    Raises:
+        ValueError: the weights are of no detector.
     """
     from ultralytics import YOLO
 
     from .. import yolo
+    from ..yolo.heads import Head, head_of, require_detector
 
     dataset = check_dataset(data)
     # 'no suppression', which only the one-to-one head can do without
     how = {"nms": False} if one_to_one else {}
     with yolo.quiet(), tempfile.TemporaryDirectory() as folder:
         network = YOLO(weights.weights if isinstance(weights, Run) else weights)
+        exported = not isinstance(network.model, torch.nn.Module)
+        head = Head("in the file", network.task) if exported else head_of(network.model)
+        require_detector(head, str(network.ckpt_path or weights), "YOLO(weights).val(data=...)")
         box = network.val(
             data=str(dataset.yaml),
             imgsz=imgsz,
@@ -158,20 +166,21 @@ def validate(
 # --- parts of a run -------------------------------------------------------------------------------
 
 
-def _train(job: Job, say: Say, threads: int | None) -> None:
+def _train(job: Job, say: Say, threads: int | None, runs: int) -> None:
     """From wherever the folder of the job stands to a finished run."""
     from ultralytics import YOLO
 
     from .. import yolo
 
     place, last = job.folder, job.folder / "weights/last.pt"
-    with yolo.quiet(), _without_ray(), _cpu_threads(threads):
+    with yolo.quiet(), without_skipped_checks(), without_ray(), cpu_threads(threads):
         done, epochs = mend(place, job.dataset.yaml)
         if not done:
             shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued
             _call_ultralytics(
                 job,
                 say,
+                runs,
                 find(job.model),
                 project=str(place.parent),
                 name=place.name,
@@ -182,7 +191,7 @@ def _train(job: Job, say: Say, threads: int | None) -> None:
             )
         elif done < epochs:
             say(f"{job.title}: continued after epoch {done}")
-            _call_ultralytics(job, say, last, resume=True)
+            _call_ultralytics(job, say, runs, last, resume=True)
         curves = read_results(place / "results.csv")
         Run(
             model=job.label,
@@ -197,7 +206,7 @@ def _train(job: Job, say: Say, threads: int | None) -> None:
         ).save()
 
 
-def _call_ultralytics(job: Job, say: Say, source: str | Path, **arguments) -> None:
+def _call_ultralytics(job: Job, say: Say, runs: int, source: str | Path, **arguments) -> None:
     from ultralytics import YOLO
     from ultralytics.nn.modules import Detect
 
@@ -209,6 +218,7 @@ def _call_ultralytics(job: Job, say: Say, source: str | Path, **arguments) -> No
     network = YOLO(source, task="detect")
     for event, callback in _callbacks(job.title, say, job.folder / "results.csv").items():
         network.add_callback(event, callback)
+    network.add_callback("on_train_batch_end", Estimate(job.title, say, runs))
     network.train(data=str(job.dataset.yaml), trainer=RunTrainer, **arguments)
 
 
@@ -257,36 +267,3 @@ def _callbacks(title: str, say: Say, table: Path) -> dict[str, Callable]:
         "on_train_batch_end": stop_if_diverged,
         "on_fit_epoch_end": say_epoch,
     }
-
-
-@contextlib.contextmanager
-def _without_ray() -> Iterator[None]:
-    """ultralytics reports each run to Ray Tune wherever Ray is installed, and imports all of Ray
-    for it: seconds, and Ray replaces `print`. Whoever uses Ray Tune has imported it already, and
-    keeps the reports.
-
-    The other reports that ultralytics makes (MLflow, DVC, ...) are left as the reader has set them.
-    """
-    from ultralytics.utils import SETTINGS
-
-    before = SETTINGS.get("raytune")
-    # Past the method of its class, which would write the reader's settings file.
-    change = functools.partial(dict.__setitem__, SETTINGS, "raytune")
-    change(before and "ray.tune" in sys.modules)
-    try:
-        yield
-    finally:
-        change(before)
-
-
-@contextlib.contextmanager
-def _cpu_threads(count: int | None) -> Iterator[None]:
-    """ultralytics sets torch's threads itself, whatever was set before: so it is told a number."""
-    from ultralytics.utils import torch_utils
-
-    before = torch_utils.NUM_THREADS
-    torch_utils.NUM_THREADS = count or before
-    try:
-        yield
-    finally:
-        torch_utils.NUM_THREADS = before

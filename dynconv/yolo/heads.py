@@ -54,6 +54,22 @@ def head_of(model: nn.Module | dict | str | os.PathLike) -> Head | None:
     return _known(vars(tasks).get(name) if isinstance(name, str) else name)
 
 
+def require_detector(head: Head | None, name: str, instead: str) -> None:
+    """A ValueError if a model is no detector. (A head that nobody knows is the reader's own
+    affair.)
+
+    Args:
+        head: of `head_of`.
+        name: of the model, for the message.
+        instead: what to use.
+    """
+    if head is not None and head.task != "detect":
+        raise ValueError(
+            f"{name} is a model of the task {head.task!r} (its head is {head.name}), and the"
+            f" laboratory knows detectors only: use {instead}"
+        )
+
+
 def _known(cls) -> Head | None:
     ancestors = cls.__mro__ if isinstance(cls, type) else ()
     return next((_HEADS[one.__name__] for one in ancestors if one.__name__ in _HEADS), None)
