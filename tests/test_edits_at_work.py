@@ -187,6 +187,7 @@ for file in "its.pt", "ours.pt":
 yolo.register_all()
 uninstall()
 print(type(YOLO(yolo.path("yolov10n-dynamicconv-1")).model.model[1]).__module__)
+yolo.register_all()
 """
     status, out, err = beside(edited, code)
     assert status == 0, err[-1500:]

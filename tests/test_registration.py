@@ -372,6 +372,12 @@ def test_a_class_that_no_checkpoint_could_hold_is_refused():
     class Local(Recording):
         pass
 
+    class Empty(nn.Module):
+        pass
+
+    # said before anything that is to be mended in a place where it cannot stay
+    with pytest.raises(ValueError, match="Empty is defined in a function"):
+        yolo.register(Empty)
     with pytest.raises(ValueError, match=r"Local is defined in a function, .*<locals>.Local.*move"):
         yolo.register(Local)
     generated = type("Generated", (Recording,), {"__module__": __name__})
@@ -380,7 +386,7 @@ def test_a_class_that_no_checkpoint_could_hold_is_refused():
     homeless = type("Homeless", (Recording,), {"__module__": "no.such.module"})
     with pytest.raises(ValueError, match="Homeless says that it is no.such.module.Homeless"):
         yolo.register(homeless)
-    assert not {"Local", "Generated", "Homeless"} & yolo.registered().keys()
+    assert not {"Empty", "Local", "Generated", "Homeless"} & yolo.registered().keys()
 
 
 @pytest.mark.parametrize("decorator", ["", "@yolo.register"])

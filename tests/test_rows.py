@@ -44,6 +44,7 @@ def words():
         ("[64, 3]", {}),
         ("[64, 3, 2, '', 2]", {"padding": (2, 2), "dilation": (2, 2), "stride": (2, 2)}),
         ("[64, 3, 1, '', 1, 1, True, 8]", {"num_experts": 8}),
+        ("[64, 3, 2, None, 1, 1, False, 8]", {"num_experts": 8, "padding": (1, 1)}),
         ("[64, 3, 2, same]", {"padding": "same"}),
         ("[64, 3, 1, [1, 1], 1, 3]", None),
         ("[64, 3, {num_experts: 8}]", {"num_experts": 8}),

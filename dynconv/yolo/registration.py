@@ -70,6 +70,7 @@ def register(
         return functools.partial(register, repeat=repeat, channels=channels, inputs=inputs)
     if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)):
         raise TypeError(f"register needs a subclass of torch.nn.Module, got {shown(cls)}")
+    _check_definition(cls)
     entry = Entry(cls, repeat, channels, inputs, _head(cls))
     if entry.head:
         many = not issubclass(cls, tasks.Classify)
@@ -84,7 +85,7 @@ def register(
                 f"{name} is already registered as {place(known)}: give yours another name, or"
                 " unregister it first"
             )
-        _check_place(cls)
+        _check_held(cls)
         add(entry)
     return cls
 
@@ -258,26 +259,30 @@ def _check_constructor(entry: Entry) -> None:
         ) from None
 
 
-def _check_place(cls: type) -> None:
+def _check_definition(cls: type) -> None:
     """A checkpoint stores only where a class is defined; a ValueError if that leads nowhere."""
-    name = cls.__name__
     if cls.__module__ == "__main__":
         where = "in __main__ (a script or notebook). A checkpoint that holds it could be loaded"
         where += " nowhere else"
     elif "<locals>" in cls.__qualname__:
         where = f"in a function, as {place(cls)}. A checkpoint could not hold it"
-    elif _is_running(cls.__module__) or held_by_module(cls):
-        return
     else:
-        held = "has another class or nothing under that name"
-        raise ValueError(
-            f"{name} says that it is {place(cls)}, but that module {held}, so that a checkpoint"
-            " could not hold it. If the module was reloaded, register the class that it holds now;"
-            " if the class was generated, write it in a module file"
-        )
+        return
     raise ValueError(
-        f"{name} is defined {where}: move the class into a module file and import it from there"
+        f"{cls.__name__} is defined {where}: move the class into a module file and import it from"
+        " there"
     )
+
+
+def _check_held(cls: type) -> None:
+    """The same, for a class that its module has lost, or never had."""
+    if not (_is_running(cls.__module__) or held_by_module(cls)):
+        raise ValueError(
+            f"{cls.__name__} says that it is {place(cls)}, but that module has another class or"
+            " nothing under that name, so that a checkpoint could not hold it. If the module was"
+            " reloaded, register the class that it holds now; if the class was generated, write it"
+            " in a module file"
+        )
 
 
 def _is_running(module: str) -> bool:
