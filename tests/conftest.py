@@ -2,14 +2,13 @@
 
 import functools
 import http.server
-import os
-import shutil
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 import yaml
+from chromium import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build/html"
@@ -57,34 +56,5 @@ def site():
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium: the one that `make env` brought, or one that the machine has."""
-    from playwright.sync_api import Error, sync_playwright
-
-    own = ROOT / ".venv/browser"
-    fonts = {"FONTCONFIG_FILE": str(own / "fonts.conf")}  # adds a font for machines that have none
-    nss = {"LD_LIBRARY_PATH": str(own / "lib")}  # for machines without libnss3
-    choices = (
-        [(own / "chromium", fonts), (own / "chromium", fonts | nss)]
-        if (own / "chromium").exists()
-        else []
-    )
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    choices += [(path, {}) for path in map(shutil.which, names) if path]
-    with sync_playwright() as playwright:
-        for path, extra in choices:
-            try:
-                # --no-sandbox: the pages are our own, and containers do not allow the sandbox
-                chromium = playwright.chromium.launch(
-                    executable_path=path,
-                    args=["--no-sandbox"],
-                    env={**os.environ, **extra},
-                    timeout=60_000,
-                )
-            except Error:
-                continue
-            yield chromium
-            chromium.close()
-            return
-        pytest.fail(
-            "no browser starts here: install one (Debian, Ubuntu: apt install chromium), then `make"
-            " test`"
-        )
+    with chromium() as running:
+        yield running

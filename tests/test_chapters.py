@@ -33,6 +33,7 @@ def test_opens_like_all_chapters(path):
     )
     blocks = [block.strip() for block in re.split(r"\n\s*\n", source.strip())]
     assert re.fullmatch(r"# .+", blocks[0]), "first comes the title"
+    assert len(blocks) > 3, "copy the first cell of another chapter, and write yours over it"
     promise = re.sub(r"\s+", " ", blocks[1])
     assert (
         re.fullmatch(r"[^#|*>-].*[.?!]", promise) and len(re.findall(r"[.?!](?= |$)", promise)) == 1
@@ -53,7 +54,7 @@ def test_opens_like_all_chapters(path):
 
 def claimed_minutes(path):
     source = cells(path)[0].source
-    found = re.search(r"(\d+) ?min", source[source.index("able to") :])
+    found = re.search(r"(\d+) ?min", source[source.find("able to") :])
     return found and int(found[1])
 
 
@@ -91,4 +92,6 @@ def test_has_exercises_with_their_parts(path):
 
 def test_stands_in_the_table_of_contents_in_its_place(path):
     listed = re.findall(r"file: notebooks/(\w+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    assert listed == [chapter.stem for chapter in CHAPTERS]
+    assert listed == [chapter.stem for chapter in CHAPTERS], (
+        f"_toc.yml must have the line '- file: notebooks/{path.stem}', in the order of the numbers"
+    )

@@ -3,6 +3,7 @@ takes every layer, or names it and the reason.
 """
 
 import copy
+import functools
 import io
 import pickle
 
@@ -33,6 +34,8 @@ LAYERS = {
     "DCNv3_YOLO": (lambda: DCNv3_YOLO(8, 12, 3, 2), FIRST),
     "TimmBackbone": (lambda: TimmBackbone("mobilenetv3_small_050"), (2, 3, 64, 64)),
 }
+for module in yolo.MODULES:  # a new one that has input and output channels needs no line above
+    LAYERS.setdefault(module.cls.__name__, (functools.partial(module.cls, 8, 12), FIRST))
 NOT_FOR_SCRIPT = ("DCNv3", "DCNv3_YOLO")
 
 
@@ -47,10 +50,6 @@ def check_equal(graph, layer, *inputs):
     for x in inputs:
         with torch.no_grad():
             torch.testing.assert_close(graph(x), layer(x), rtol=1e-4, atol=1e-4)
-
-
-def test_no_module_that_a_yaml_may_name_is_left_out():
-    assert {module.cls.__name__ for module in yolo.MODULES} <= LAYERS.keys()
 
 
 @pytest.mark.parametrize("name", LAYERS)

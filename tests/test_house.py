@@ -1,6 +1,7 @@
 """The rooms of the package: arrows between them run one way only, and no file is too long."""
 
 import re
+from itertools import chain
 
 import dependencies
 from conftest import ROOT
@@ -34,7 +35,7 @@ def arrows():
     """Pairs (module, module that it imports from), also of imports inside functions."""
     package = dependencies.Package(ROOT)
     for name in package.files:
-        for source, attribute in package.module(name).imported.values():
+        for source, attribute in chain.from_iterable(package.module(name).imported.values()):
             if source and source.partition(".")[0] == "dynconv":
                 whole = f"{source}.{attribute}"
                 yield name, whole if whole in package.files else source
