@@ -152,6 +152,7 @@ def test_chapters_go_offline_in_the_set_up_cell_and_nowhere_else():
 
 
 def test_online_again_as_before(monkeypatch):
+    offline.go_online()  # if another test has left it offline
     monkeypatch.setenv("YOLO_OFFLINE", "1")
     monkeypatch.setenv("YOLO_AUTOINSTALL", "")  # so that what the test leaves is taken back
     monkeypatch.delenv("YOLO_AUTOINSTALL")
