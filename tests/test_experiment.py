@@ -67,6 +67,7 @@ def test_the_module_writes_such_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "MODELS", ("yolov10n",))
     monkeypatch.setattr(experiment, "SEEDS", (3,))
     monkeypatch.setattr(experiment, "PARTS", {"shapes": ({"train": 8, "val": 4}, {"epochs": 1})})
+    monkeypatch.setattr(experiment.offline, "stay_offline", lambda: None)
     monkeypatch.setattr(experiment, "target", lambda: tmp_path / "data/experiment.json")
     experiment.main(["--folder", str(tmp_path / "runs"), "--models", "yolov10n"])
     (one,) = json.loads((tmp_path / "data/experiment.json").read_text(encoding="utf-8"))

@@ -75,7 +75,8 @@ def lab(tmp_path_factory):
     environment = {name: value for name, value in os.environ.items() if name != "YOLO_OFFLINE"}
     environment |= {f"JUPYTER_{name}_DIR": str(own / value) for name, value in folders.items()}
     environment["PYTHONPATH"] = str(own / "python")
-    recipe = subprocess.check_output(["make", "--dry-run", "lab"], cwd=ROOT, text=True)
+    ask = ["make", "--dry-run", "--no-print-directory", "lab"]  # `make test` is a make around it
+    recipe = subprocess.check_output(ask, cwd=ROOT, text=True)
     command = shlex.split(recipe.splitlines()[-1])
     assert command[:2] == ["jupyter", "lab"] and command.pop() == "notebooks", command
     command[0] = str(Path(sys.executable).with_name("jupyter"))
