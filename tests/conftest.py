@@ -5,6 +5,7 @@ import http.server
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -58,3 +59,20 @@ def browser():
     """A Chromium: the one that `make env` brought, or one that the machine has."""
     with chromium() as running:
         yield running
+
+
+def keep_to(address, context, foreign):
+    """Let the pages of a browser's context ask nobody but the host of that address; what they ask
+    of others is refused, and added to the list `foreign`.
+    """
+    host = urlsplit(address).netloc
+
+    def guard(route):
+        url = urlsplit(route.request.url)
+        if url.scheme in ("http", "https") and url.netloc != host:
+            foreign.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    context.route("**/*", guard)

@@ -14,12 +14,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, keep_to
 from notebook_files import CHAPTERS, code, folded, notebook
 from PIL import Image
 from test_site import by_keyboard, by_mouse, picture
@@ -128,17 +127,7 @@ def run(request, browser, lab):
     """The chapter in JupyterLab, after Run All."""
     context = browser.new_context(viewport={"width": 1280, "height": 1400})
     opened = Opened(request.param, lab.folder / request.param.name, context.new_page())
-    host = urlsplit(lab.address).netloc
-
-    def guard(route):
-        url = urlsplit(route.request.url)
-        if url.scheme in ("http", "https") and url.netloc != host:
-            opened.foreign.append(route.request.url)
-            route.abort()
-        else:
-            route.continue_()
-
-    context.route("**/*", guard)
+    keep_to(lab.address, context, opened.foreign)
     page = opened.page
     page.goto(f"{lab.address}lab/tree/{opened.file.name}?reset&token={lab.token}")
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=SECONDS_TO_START * 1000)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 import yaml
-from conftest import HTML, PREFIX, ROOT
+from conftest import HTML, PREFIX, ROOT, keep_to
 
 pytestmark = pytest.mark.site
 
@@ -53,17 +53,7 @@ def visit(browser, site):
         context = browser.new_context(**settings)
         contexts.append(context)
         seen = Visit(context.new_page())
-        host = urlsplit(site).netloc
-
-        def guard(route):
-            url = urlsplit(route.request.url)
-            if url.scheme in ("http", "https") and url.netloc != host:
-                seen.foreign.append(route.request.url)
-                route.abort()
-            else:
-                route.continue_()
-
-        context.route("**/*", guard)
+        keep_to(site, context, seen.foreign)
         seen.page.on(
             "response",
             lambda r: seen.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None,
