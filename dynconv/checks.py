@@ -26,6 +26,17 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
 
 
+def shown(value: object) -> str:
+    """What a message shows of a value that somebody handed over where another was expected: one
+    line, which the representation of a whole model is not.
+    """
+    plain = (str, int, float, type(None), type, list, tuple, dict, os.PathLike)
+    text = repr(value) if isinstance(value, plain) else ""
+    if not text or "\n" in text or len(text) > 80:
+        return f"an object of the class {type(value).__name__}"
+    return text
+
+
 def is_int(value: object) -> bool:
     """Whether it is a whole number: an int, one of NumPy's integers, or a size that varies while
     torch exports. True and False, which Python takes for 1 and 0, are none, nor are NumPy's.
@@ -39,7 +50,7 @@ def check_count(name: str, value: int, least: int = 1) -> int:
     a ValueError unless it is a whole number, at least `least`.
     """
     if not is_int(value):
-        raise TypeError(f"{name} must be an int, got {value!r}")
+        raise TypeError(f"{name} must be an int, got {shown(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return as_python(value)
@@ -48,7 +59,7 @@ def check_count(name: str, value: int, least: int = 1) -> int:
 def check_number(name: str, value: float) -> float:
     """`value`, one of NumPy's as Python's; a TypeError unless it is a number."""
     if not (is_int(value) or isinstance(value, (float, np.floating))):
-        raise TypeError(f"{name} must be a number, got {value!r}")
+        raise TypeError(f"{name} must be a number, got {shown(value)}")
     return as_python(value)
 
 
@@ -60,7 +71,7 @@ def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
     pair = tuple(plain) if isinstance(plain, (tuple, list)) else (plain, plain)
     if len(pair) != 2 or not (is_int(pair[0]) and is_int(pair[1])):
         raise TypeError(
-            f"{name} must be an int or a pair (vertical, horizontal) of ints, got {value!r}"
+            f"{name} must be an int or a pair (vertical, horizontal) of ints, got {shown(value)}"
         )
     if min(pair) < least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")

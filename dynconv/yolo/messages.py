@@ -1,23 +1,11 @@
-"""How much ultralytics says, and how much a message shows of a value."""
+"""How much ultralytics says."""
 
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import AbstractContextManager
 
 from ultralytics.utils import LOGGER
-
-
-def shown(value: object) -> str:
-    """What a message shows of a value that somebody handed over where another was expected: one
-    line, which the representation of a whole model is not.
-    """
-    plain = (str, int, float, type(None), type, list, tuple, dict, os.PathLike)
-    text = repr(value) if isinstance(value, plain) else ""
-    if not text or "\n" in text or len(text) > 80:
-        return f"an object of the class {type(value).__name__}"
-    return text
 
 
 class quiet(AbstractContextManager):

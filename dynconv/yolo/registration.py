@@ -15,8 +15,8 @@ from collections.abc import Callable
 import torch.nn
 from ultralytics.nn import tasks
 
+from ..checks import shown
 from ..edits import UnsupportedUltralytics
-from .messages import shown
 from .parsing import begin, finish, note, readable, splice
 from .rows import Entry, check_rows, held_by_module, place, rows_of, signature
 

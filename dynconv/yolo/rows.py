@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import torch.nn
 from ultralytics.nn import tasks
 
-from ..checks import did_you_mean, is_int
-from .messages import shown
+from ..checks import did_you_mean, is_int, shown
 
 # What ultralytics adds to the arguments of a head; here by name, since its order changes.
 FROM_MODEL = ("reg_max", "end2end", "ch")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .messages import shown
+from ..checks import shown
 from .modules import MODULES
 
 

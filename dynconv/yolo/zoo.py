@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ultralytics.nn import tasks
 
-from ..checks import check_count, did_you_mean
-from .messages import shown
+from ..checks import check_count, did_you_mean, shown
 from .modules import foreign
 from .rows import rows_of
 
