@@ -114,10 +114,12 @@ def test_each_epoch_is_validated_and_nothing_else(data, tmp_path, on):
     """ultralytics would validate best.pt once more, which nobody reads."""
     validated = []
     on("on_val_end", lambda validator: validated.append(validator.training))
-    run = training.train(MODEL, data, TINY, folder=tmp_path, quiet=True)
+    run = training.train(MODEL, data, TINY | {"save_period": 1}, folder=tmp_path, quiet=True)
     assert validated == [True, True]
-    for weights in (run.weights, run.weights.with_name("best.pt")):
-        kept = torch.load(weights, weights_only=False)
+    checkpoints = {file.name: file for file in run.weights.parent.iterdir()}
+    assert sorted(checkpoints) == ["best.pt", "epoch0.pt", "epoch1.pt", "last.pt"]
+    for file in checkpoints.values():
+        kept = torch.load(file, weights_only=False)
         assert kept["optimizer"] is None and kept["epoch"] == -1, "what only training needs stays"
 
 

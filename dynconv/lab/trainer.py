@@ -16,8 +16,9 @@ class RunTrainer(DynamicConvTrainer):
     """
 
     def final_eval(self):
-        """Take the state of the optimiser out of both checkpoints, as ultralytics does here."""
+        """Take the state of the optimiser out of all checkpoints. (ultralytics does it for last.pt
+        and best.pt, and leaves those of `save_period` three times as large.)
+        """
         if RANK in (-1, 0):
-            for file in (self.last, self.best):
-                if file.exists():
-                    strip_optimizer(file)
+            for file in self.wdir.glob("*.pt"):
+                strip_optimizer(file)
