@@ -181,6 +181,28 @@ def test_the_control_is_fresh_calibrated_and_apart(detector):
     assert one.model[0].bn.momentum == 0.03
 
 
+def test_a_calibrated_network_has_other_statistics_and_the_same_weights(detector):
+    """What a BatchNorm of the copy has stored is what a plain average over the images gives, and
+    not what was stored before.
+    """
+    model, images, _, _ = detector
+    before = copy.deepcopy(model.model.state_dict())
+    copied = routing.calibrated(model, images[:8], batch=8)
+    stored = ("running_mean", "running_var", "num_batches_tracked")
+    for name, value in copied.state_dict().items():
+        assert torch.equal(value, before[name]) or name.endswith(stored), name
+    assert all(torch.equal(value, before[name]) for name, value in model.model.state_dict().items())
+    seen = []
+    copied.model[0].conv.register_forward_hook(lambda layer, given, out: seen.append(out))
+    routing.record(copied, images[:8], batch=8)
+    norm, (out,) = copied.model[0].bn, seen
+    torch.testing.assert_close(norm.running_mean, out.mean((0, 2, 3)))
+    torch.testing.assert_close(norm.running_var, out.var((0, 2, 3)))
+    assert norm.momentum == 0.03 and not any(module.training for module in copied.modules())
+    again = routing.calibrated(copied, images[:8], batch=8)
+    assert all(map(torch.equal, again.state_dict().values(), copied.state_dict().values()))
+
+
 def test_a_network_without_a_yaml_starts_as_torch_starts_it():
     network = nn.Sequential(DynamicConvBNAct(3, 8, 3, 2), nn.Conv2d(8, 4, 1))
     with torch.no_grad():

@@ -1,5 +1,5 @@
 """What the routers of a network say: α of each dynamic layer, recorded over images, of a trained
-network and of its untrained control.
+network, of one in training and of an untrained control.
 """
 
 from __future__ import annotations
@@ -86,11 +86,8 @@ def record(model, images, *, batch: int = 32, progress: bool = True) -> dict[str
 
 
 def untrained(model, images, *, seed: int = 0, batch: int = 32):
-    """The control: the same architecture with fresh weights. Its BatchNorms are calibrated on
-    `images`, nothing else is learned.
-
-    Without the calibration the signal would grow or fade from layer to layer, and the control be
-    unlike any network in use.
+    """The control: the same architecture with fresh weights, `calibrated` on `images`; nothing else
+    is learned.
 
     Args:
         model: as for `record`; it stays as it is.
@@ -107,23 +104,50 @@ def untrained(model, images, *, seed: int = 0, batch: int = 32):
         ValueError: as for `record`.
     """
     network = as_network(model)
-    pictures = Pictures(images, network, batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = _fresh(network).to(next(network.parameters()).device).eval()
-    norms = [
-        module for module in fresh.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
+        fresh = _fresh(network).to(next(network.parameters()).device)
+    return _calibrate(fresh, Pictures(images, network, batch))
+
+
+def calibrated(model, images, *, batch: int = 32):
+    """A copy of a network whose BatchNorms hold the means and variances of `images`. All weights
+    are as they were.
+
+    In training a BatchNorm normalises by the numbers of its batch, in eval mode by those that it
+    has stored, a running average that starts at mean 0 and variance 1. As long as the average has
+    not come to its value, the signal grows or fades from layer to layer, and the network is unlike
+    the one that was trained.
+
+    Args:
+        model: as for `record`; it stays as it is.
+        images: as for `record`; take images of the training split.
+        batch: images per step.
+
+    Returns:
+        The copy, in eval mode.
+
+    Raises:
+        ValueError: as for `record`.
+    """
+    network = as_network(model)
+    return _calibrate(copy.deepcopy(network), Pictures(images, network, batch))
+
+
+def _calibrate(network: nn.Module, pictures: Pictures) -> nn.Module:
+    network.eval()
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
+        norm.reset_running_stats()
         norm.momentum = None  # the plain average over all batches
         norm.train()
     with torch.no_grad():
         for _, x in pictures.batches("calibrating", progress=False):
-            fresh(x)
+            network(x)
     for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum
-    return fresh.eval()
+    return network.eval()
 
 
 def check_alpha(layers: dict[str, nn.Module], alpha: dict) -> dict[str, Tensor]:

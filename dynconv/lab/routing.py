@@ -16,12 +16,13 @@ from collections.abc import Iterator
 
 from .inference import as_conditions, as_network
 from .kernels import CloseUp, closeups, mixed_kernels
-from .recording import check_alpha, dynamic_layers, record, untrained
+from .recording import calibrated, check_alpha, dynamic_layers, record, untrained
 from .scoring import ALL, score
 from .summaries import means, nearest_centroid_accuracy, spread, variance_share
 
 __all__ = [
     "CloseUp",
+    "calibrated",
     "closeups",
     "dynamic_layers",
     "fixed",
