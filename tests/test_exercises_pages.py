@@ -11,11 +11,7 @@ from dynconv import exercises
 
 CHECKERS = '''
 def half(answer):
-    """1.1: `half(x)`.
-
-    Typical mistakes: double it; forget that
-    $x$ may be odd.
-    """
+    """1.1: `half(x)`."""
     return _praise()
 
 
@@ -39,6 +35,16 @@ def half(x):
 
     return divide(2)
 '''
+MISTAKES = """
+MISTAKES = {
+    "1.1": {
+        "double it": (lambda x: 2 * x, "half"),
+        "forget that $x$ may be odd": (round, "odd"),
+    },
+}
+
+OTHERS = {"1.1": [(abs, "not listed")]}
+"""
 
 
 @pytest.fixture
@@ -48,6 +54,7 @@ def house(tmp_path):
     write(tmp_path / "notebooks/01_halves.ipynb", json.dumps({"cells": cells}))
     write(tmp_path / "dynconv/exercises/chapter_01.py", CHECKERS)
     write(tmp_path / "dynconv/exercises/solutions/chapter_01.py", SOLUTIONS)
+    write(tmp_path / "tests/exercises/chapter_01.py", MISTAKES)
     return tmp_path
 
 
@@ -82,7 +89,7 @@ def test_the_solutions_are_code_and_remark(house):
     ]
 
 
-def test_the_mistakes_are_those_of_the_checkers(house):
+def test_the_mistakes_are_those_of_the_tests(house):
     *_, row = exercises_pages.typical_mistakes(house)
     assert row == "| 1.1 | double it; forget that $x$ may be odd |"
 
@@ -96,7 +103,13 @@ BARE = "def half(x):\n    return x // 2\n"
         ("solutions/chapter_01.py", "", "chapter_01.py has no function half"),
         ("solutions/chapter_01.py", BARE, "half has no docstring"),
         ("solutions/chapter_01.py", None, "there is no .*solutions/chapter_01.py"),
-        ("chapter_01.py", CHECKERS.replace("Typical", "Other"), "half must end with a paragraph"),
+        (
+            "../../tests/exercises/chapter_01.py",
+            None,
+            "there is no .*tests/exercises/chapter_01.py",
+        ),
+        ("../../tests/exercises/chapter_01.py", "", "has no table MISTAKES"),
+        ("../../tests/exercises/chapter_01.py", "MISTAKES = {}", "makes no mistakes for 1.1"),
         ("../../notebooks/01_halves.ipynb", None, r"notebooks/01_\*.ipynb, and there are 0"),
     ],
 )

@@ -16,7 +16,7 @@ import pkgutil
 import types
 from collections.abc import Callable
 
-from .checking import NotAttempted, Wrong
+from .checking import NotAttempted, Wrong, as_it_was
 
 
 class IncompleteExerciseError(LookupError):
@@ -91,25 +91,30 @@ def _checker(number: str) -> Callable:
 
 
 def grade(number: str, answer) -> tuple[str, str]:
-    """Try an answer: ('right' | 'wrong' | 'open', a message for the reader). Never raises for what
-    the answer does.
+    """Try an answer: ('right' | 'wrong' | 'open' | 'failed', a message for the reader). Never
+    raises for what the answer does; afterwards random states are as they were. 'failed' means that
+    the checker itself failed, which says nothing of the answer.
 
     Raises:
         ValueError: there is no exercise of that number.
     """
     checker = _checker(number)
     try:
-        praise = checker(answer)
+        with as_it_was():
+            return "right", checker(answer)
     except NotAttempted:
         return "open", "not attempted yet. Replace the `...` above and run the cell again."
     except Wrong as hint:
         return "wrong", str(hint)
-    except Exception as error:  # whatever the reader's code raises is feedback, not a crash
-        return "wrong", f"your code raised {type(error).__name__}: {error}"
-    return "right", praise
+    except Exception as error:
+        return "failed", (
+            f"the checker itself failed ({type(error).__name__}: {error}). That says nothing of"
+            " your answer. Please report it, with your answer."
+        )
 
 
 def check(number: str, answer) -> None:
     """Print the verdict on an answer to exercise `number`."""
     verdict, message = grade(number, answer)
-    print(f"{ {'right': '✓', 'wrong': '✗', 'open': '○'}[verdict] } Exercise {number}: {message}")
+    mark = {"right": "✓", "wrong": "✗", "open": "○", "failed": "!"}[verdict]
+    print(f"{mark} Exercise {number}: {message}")

@@ -11,10 +11,7 @@ from .checking import Wrong, call, close, reject, tensor
 
 def router(answer) -> str:
     """2.1: `router(x, weight, bias)`: (B, C, H, W), (M, C), (M,) -> α (B, M), as the code of the
-    tutorials does it.
-
-    Typical mistakes: softmax instead of sigmoid; sum or maximum instead of mean; forget the bias.
-    """
+    tutorials does it."""
     torch.manual_seed(0)
     x, weight, bias = torch.randn(3, 4, 6, 5) + 0.3, torch.randn(2, 4), torch.randn(2)
     logits = x.mean((2, 3)) @ weight.T + bias
@@ -39,11 +36,7 @@ def router(answer) -> str:
 
 def sensitivity(answer) -> str:
     """2.2: `sensitivity(logits, temperature)`: ∂αᵢ/∂zᵢ of a softmax with temperature, (B, M) -> (B,
-    M).
-
-    Typical mistakes: forget the factor 1/τ; differentiate only the numerator; use the sigmoid's
-    slope.
-    """
+    M)."""
     torch.manual_seed(0)
     logits = torch.randn(3, 4)
     for temperature in (1.0, 5.0):
@@ -80,32 +73,51 @@ def sensitivity(answer) -> str:
 
 def with_foreign_alpha(answer) -> str:
     """2.3: `with_foreign_alpha(layer, x, other)`: x convolved with the kernels that the router
-    chooses for `other`.
-
-    Typical mistakes: swap the image as well; average α over the batch.
-    """
+    chooses for `other`."""
     torch.manual_seed(0)
-    layer = DynamicConv(2, 3, 3, num_experts=2)
-    x, other = torch.randn(4, 2, 6, 6), torch.randn(4, 2, 6, 6) + 2
-    layer.routing.weight.data.mul_(4)
-    with torch.no_grad():
-        alpha = layer.alpha(other)
-        expected = dynamic_conv2d(x, layer.weight, alpha, padding=1)
-        got = tensor(call(answer, layer, x, other), (4, 3, 6, 6)).detach()
-        average = alpha.mean(0, keepdim=True).expand(4, -1)
-        mistakes = {
-            "this is layer(x): the router still looks at x. Ask it about `other`.": layer(x),
-            "this is layer(other): the image was swapped as well. Only α is to be foreign.": (
-                layer(other)
-            ),
-            "every sample got the average α. Give sample b of x the α of sample b of other.": (
-                dynamic_conv2d(x, layer.weight, average, padding=1)
-            ),
-        }
-        reject(got, mistakes, close)
-    if not close(got, expected):
-        raise Wrong(
-            "the numbers differ from dynamic_conv2d(x, layer.weight, layer.alpha(other),"
-            " padding=1)."
-        )
+    x, other = torch.randn(4, 4, 8, 8), torch.randn(4, 4, 8, 8) + 2
+    for options in ({}, {"stride": 2}, {"padding": 0}, {"dilation": 2}, {"groups": 2}):
+        layer = DynamicConv(4, 6, 3, num_experts=2, **options)
+        layer.routing.weight.data.mul_(4)
+        with torch.no_grad():
+            _look_at_swap(call(answer, layer, x, other), layer, x, other, options)
     return "right: this is the swap test, and chapter 8 asks it of a whole detector."
+
+
+def _look_at_swap(got, layer: DynamicConv, x, other, options: dict) -> None:
+    """Raise Wrong unless `got` is x, convolved by the layer with the α of `other`."""
+    alpha = layer.alpha(other)
+
+    def convolved(alpha):
+        named = ("stride", "padding", "dilation", "groups")
+        given = {name: getattr(layer, name) for name in named}
+        return dynamic_conv2d(x, layer.weight, alpha, **given)
+
+    where = (
+        ""
+        if not options
+        else "for a layer with " + "".join(f"{name}={value}" for name, value in options.items())
+    )
+    expected = convolved(alpha)
+    if where and getattr(got, "shape", None) not in (None, expected.shape):
+        raise Wrong(
+            f"{where} the result has shape {tuple(got.shape)}, and {tuple(expected.shape)} is"
+            " wanted. Any layer is to be tested: all that it was made with counts."
+        )
+    got = tensor(got, tuple(expected.shape))
+    if close(got, expected):
+        return
+    mistakes = {
+        "this is layer(x): the router still looks at x. Ask it about `other`.": layer(x),
+        "this is layer(other): the image was swapped as well. Only α is to be foreign.": (
+            layer(other)
+        ),
+        "every sample got the average α. Give sample b of x the α of sample b of other.": (
+            convolved(alpha.mean(0).expand(4, -1))
+        ),
+    }
+    reject(got, mistakes, close, where)
+    raise Wrong(
+        f"{where or 'for a plain layer'} the numbers are not those of `x`, convolved with the"
+        " kernels that the router chooses for `other`."
+    )

@@ -6,17 +6,14 @@ import torch
 from torch import nn
 
 from ..layers import DynamicConv
-from .checking import Wrong, call, flops, near, number, reject
+from .checking import Wrong, against, call, flops, in_short, near, number, reject
 
-LAYERS = [(16, 32, 3, 4), (128, 256, 3, 8), (64, 64, 1, 2)]  # Cin, Cout, k, M
+LAYERS = [(16, 32, 3, 4), (24, 48, 5, 8), (64, 64, 1, 2)]  # Cin, Cout, k, M
 
 
 def parameter_ratio(answer) -> str:
     """3.1: `parameter_ratio(cin, cout, k, num_experts)`: parameters of DynamicConv over those of a
-    bias-free Conv2d.
-
-    Typical mistakes: count the experts and forget the router, or only its bias.
-    """
+    bias-free Conv2d."""
     for cin, cout, k, experts in LAYERS:
         layer = DynamicConv(cin, cout, k, num_experts=experts)
         static, dynamic = cout * cin * k * k, sum(p.numel() for p in layer.parameters())
@@ -32,18 +29,14 @@ def parameter_ratio(answer) -> str:
         if not near(got, dynamic / static):
             raise Wrong(
                 f"for {cin}→{cout}, k={k}, M={experts} the layers themselves say"
-                f" {dynamic}/{static}, you say {got:.6g}."
+                f" {dynamic}/{static}, that is {against(dynamic / static, got)}."
             )
     return "right: M, and a little for the router."
 
 
 def flop_ratio(answer) -> str:
     """3.2: `flop_ratio(cin, cout, k, num_experts, side)`: multiply-adds of DynamicConv over those
-    of the static layer.
-
-    Typical mistakes: answer $M$, the cost of the literal formula; use the side for the area; forget
-    the router.
-    """
+    of the static layer."""
     for (cin, cout, k, experts), side in zip(LAYERS, (20, 5, 8)):
         x = torch.zeros(1, cin, side, side)
         static = flops(nn.Conv2d(cin, cout, k, padding=k // 2, bias=False), x)
@@ -52,7 +45,10 @@ def flop_ratio(answer) -> str:
         mistakes = {
             "M is what the M convolutions of the formula would cost. We mix first and convolve"
             " once.": experts,
-            "there are side · side output positions, not side.": 1 + experts / side,
+            "there are side · side output positions, not side.": [
+                1 + experts / side,
+                1 + experts / side + experts * cin / (kernel * side),
+            ],
             "convolution and mixing are right; the router's Linear is missing: Cin · M"
             " multiply-adds.": 1 + experts / side**2,
         }
@@ -60,16 +56,14 @@ def flop_ratio(answer) -> str:
         if not near(got, dynamic / static):
             raise Wrong(
                 f"for {cin}→{cout}, k={k}, M={experts} on {side}×{side} PyTorch counts"
-                f" {dynamic}/{static}, you say {got:.6g}. The kernel has {kernel} elements."
+                f" {dynamic}/{static}, that is {against(dynamic / static, got)}. The kernel has"
+                f" {kernel} elements."
             )
     return "right: equal to PyTorch's own counter."
 
 
 def count_dynamic(answer) -> str:
-    """3.3: `count_dynamic(layer, x, y)`: the missing rule, in multiply-adds for the whole batch.
-
-    Typical mistakes: count FLOPs for multiply-adds; forget groups; count one sample of the batch.
-    """
+    """3.3: `count_dynamic(layer, x, y)`: the missing rule, in multiply-adds for the whole batch."""
     for layer, size, batch in [
         (DynamicConv(4, 6, 3, 2), 9, 1),
         (DynamicConv(8, 8, 3, groups=4), 6, 3),
@@ -78,7 +72,7 @@ def count_dynamic(answer) -> str:
         x = torch.zeros(batch, layer.in_features, size, size)
         with torch.no_grad():
             y = layer(x)
-        got, expected = number(call(answer, layer, x, y)), flops(layer, x) / 2
+        got, expected = number(call(answer, layer, x, y)), flops(layer, x) // 2
         if near(got, expected):
             continue
         kernel, positions = layer.weight[0].numel(), y[0, 0].numel()
@@ -89,13 +83,13 @@ def count_dynamic(answer) -> str:
             "the convolution is right. Add the mixing, M per kernel element, and the router's"
             " Cin · M.": positions * kernel if batch == 1 else [],
             "groups: each output channel sees only Cin / groups channels, so the kernel is"
-            " smaller.": expected + batch * beyond_groups,
+            " smaller.": expected + batch * beyond_groups if layer.groups > 1 else [],
             "that is the cost of one sample; every sample of the batch has its own kernel and"
-            " convolution.": expected / batch,
+            " convolution.": expected // batch,
         }
         reject(got, mistakes)
         raise Wrong(
-            f"for {layer} on {tuple(x.shape)} PyTorch counts {expected:.0f} multiply-adds, you"
-            f" say {got:.0f}."
+            f"for {in_short(layer)} on {tuple(x.shape)} PyTorch counts {against(expected, got)}"
+            " multiply-adds."
         )
     return "right: with this rule the profiler sees the layer."

@@ -8,15 +8,12 @@ import torch
 import torch.nn.functional as F
 
 from ..layers import DynamicConv
-from .checking import Wrong, call, close, near, number, reject, tensor
+from .checking import Wrong, against, call, close, near, number, reject, tensor
 
 
 def channels_before_last_conv(answer) -> str:
-    """4.1: `channels_before_last_conv(c2, n, e)`.
-
-    Typical mistakes: forget a half of the split; use the full width.
-    """
-    for c2, n, e in [(64, 2, 0.5), (48, 3, 0.25), (32, 1, 1.0)]:
+    """4.1: `channels_before_last_conv(c2, n, e)`."""
+    for c2, n, e in [(64, 2, 0.5), (48, 3, 0.25), (32, 1, 1.0), (46, 2, 0.25)]:
         c = int(c2 * e)
         expected = (2 + n) * c
         got = number(call(answer, c2, n, e))
@@ -30,28 +27,33 @@ def channels_before_last_conv(answer) -> str:
                 n * c
             ),
             "the pieces are e · c2 channels wide, not c2.": (2 + n) * c2,
+            f"e · c2 is {c2 * e:g} here, and a piece has whole channels: the fraction is cut off,"
+            " for each piece.": (
+                [(2 + n) * c2 * e, int((2 + n) * c2 * e), (2 + n) * round(c2 * e)]
+                if c2 * e % 1
+                else []
+            ),
         }
         reject(got, mistakes)
-        raise Wrong(f"for c2={c2}, n={n}, e={e} the layer itself has {expected}, you say {got:g}.")
+        raise Wrong(f"for c2={c2}, n={n}, e={e} the layer itself has {against(expected, got)}.")
     return "right: two halves and one piece per bottleneck."
 
 
 def merge(answer) -> str:
-    """4.2: `merge(first, second)`: (Cmid, Cin, 1, 1), (Cout, Cmid, 3, 3) -> (Cout, Cin, 3, 3).
-
-    Typical mistakes: average instead of sum; flip the kernel; leave the middle channels in.
-    """
+    """4.2: `merge(first, second)`: (Cmid, Cin, 1, 1), (Cout, Cmid, 3, 3) -> (Cout, Cin, 3, 3)."""
     torch.manual_seed(0)
     first, second, x = torch.randn(4, 3, 1, 1), torch.randn(5, 4, 3, 3), torch.randn(2, 3, 8, 8)
     got = call(answer, first, second)
-    shape = tuple(got.shape) if isinstance(got, torch.Tensor) else None
+    shape = tuple(getattr(got, "shape", ()))
     wrong_shapes = {
         "this kernel still takes the channels in the middle. The merged one goes from Cin to"
         " Cout.": (5, 4, 3, 3),
         "you multiplied along the channels in the middle; now sum over them.": (5, 4, 3, 3, 3),
+        "the kernel is turned round: a kernel has the shape (Cout, Cin, 3, 3).": (3, 5, 3, 3),
     }
     reject(shape, wrong_shapes, operator.eq)
     got = tensor(got, (5, 3, 3, 3))
+    x, first, second = x.double(), first.double(), second.double()
     expected = F.conv2d(F.conv2d(x, first), second)
     mended = {
         "the kernel is upside down: no flip is needed, a 1×1 convolution does not move pixels.": (
@@ -71,10 +73,7 @@ def merge(answer) -> str:
 
 
 def extra_parameters(answer) -> str:
-    """4.3: `extra_parameters(c, n, num_experts)`.
-
-    Typical mistakes: forget the BatchNorm that goes, or the router that comes.
-    """
+    """4.3: `extra_parameters(c, n, num_experts)`."""
     for c, n, experts in [(16, 1, 4), (32, 3, 4), (8, 2, 2)]:
         kernel = 9 * c * c
         dynamic = sum(p.numel() for p in DynamicConv(c, c, 3, num_experts=experts).parameters())
@@ -83,7 +82,7 @@ def extra_parameters(answer) -> str:
         if near(got, expected):
             continue
         mistakes = {
-            "that is one bottleneck; there are n of them.": expected / n,
+            "that is one bottleneck; there are n of them.": expected // n if n > 1 else [],
             "the BatchNorm of the old convolution goes as well: two numbers per channel.": (
                 expected + n * 2 * c
             ),
@@ -97,7 +96,7 @@ def extra_parameters(answer) -> str:
         }
         reject(got, mistakes)
         raise Wrong(
-            f"for c={c}, n={n}, M={experts} the blocks themselves differ by {expected}, you say"
-            f" {got:g}."
+            f"for c={c}, n={n}, M={experts} the blocks themselves differ by"
+            f" {against(expected, got)}."
         )
     return "right: equal to what the blocks themselves count."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from typing import NamedTuple
 
-from ..checks import is_int
-from .checking import Wrong, call, reject_if
+from .checking import Wrong, call, number, reject_if, said, whole_numbers
 
 DEPTH, WIDTH, MAX_CHANNELS = 0.33, 0.25, 1024  # scale n of YOLOv10
 
@@ -46,23 +46,17 @@ ROWS = [
 
 def arguments(answer) -> str:
     """5.1: `arguments(args, n, c1, in_base, in_repeat)`: what the module is called with, and how
-    many there are of it.
-
-    Typical mistakes: forget to scale width or depth, the cap, or the multiple of 8; pass the
-    repeats and stack the blocks as well.
-    """
+    many there are of it."""
     for row in ROWS:
         got = call(answer, list(row.args), *row[1:])
         if not (
-            isinstance(got, (tuple, list))
-            and len(got) == 2
-            and isinstance(got[0], (tuple, list))
-            and is_int(got[1])
+            isinstance(got, (tuple, list)) and len(got) == 2 and isinstance(got[0], (tuple, list))
         ):
             raise Wrong(
-                f"a pair is wanted, the list of arguments and the number of modules, got {got!r}."
+                "a pair is wanted, the list of arguments and the number of modules, got"
+                f" {said(got)}."
             )
-        given, count = list(got[0]), got[1]
+        given, count = list(got[0]), number(got[1])
         wanted, times = row.built()
         if (given, count) == (wanted, times):
             continue
@@ -71,7 +65,9 @@ def arguments(answer) -> str:
             f" in_repeat={row.in_repeat}"
         )
         reject_if(_signs(row, given, count), where)
-        raise Wrong(f"{where}: {wanted} and {times} are wanted, you give {given} and {count}.")
+        raise Wrong(
+            f"{where}: {wanted} and {times} are wanted, you give {said(given)} and {count}."
+        )
     return "right: this is what parse_model does with its two collections."
 
 
@@ -82,7 +78,7 @@ def _signs(row: Row, given: list, count: int) -> dict[str, bool]:
     not_rounded_up = ([channels], [round(channels)], [int(channels)], [channels // 8 * 8])
     return {
         "a class outside the first collection gets the arguments of the row as they are, you give"
-        f" {given}.": not row.in_base,
+        f" {said(given)}.": not row.in_base,
         "c2 takes the place of the row's first argument, and does not come before it.": (
             given[2:] == row.args
         ),
@@ -109,17 +105,10 @@ def _signs(row: Row, given: list, count: int) -> dict[str, bool]:
 
 
 def wrong_rows(answer) -> str:
-    """5.2: `wrong_rows(model)`: the rows of C2f_DynamicConv that are not what the YAML asks for.
-
-    Typical mistakes: look for stacked blocks only, or for lost shortcuts only; count a row that is
-    meant to be stacked.
-    """
+    """5.2: `wrong_rows(model)`: the rows of C2f_DynamicConv that are not what the YAML asks for."""
     right, wrong = _models()
     for model, wanted in ((wrong, [2, 4, 6]), (right, [])):
-        got = call(answer, model)
-        if not isinstance(got, (list, tuple, set)):
-            raise Wrong(f"a list of row numbers is wanted, got {got!r}.")
-        got = sorted(got)
+        got = sorted(whole_numbers(call(answer, model)))
         if got == wanted:
             continue
         signs = {
@@ -138,6 +127,7 @@ def wrong_rows(answer) -> str:
     return "right: also the row that no parameter count finds."
 
 
+@functools.cache
 def _models():
     """Two models of one YAML: built rightly, and with C2f_DynamicConv only in the first
     collection.
@@ -208,16 +198,12 @@ def parse_model(d, ch):
 
 def add_to_base(answer) -> str:
     """5.3: `add_to_base(source)`: the text of a tasks.py with DynamicConv in the first collection,
-    and else unchanged.
-
-    Typical mistakes: extend the import or the second collection instead; rely on the word
-    `base_modules`; lose the comments.
-    """
-    for number, source in enumerate(SOURCES, 1):
+    and else unchanged."""
+    for version, source in enumerate(SOURCES, 1):
         got = call(answer, source)
         if not isinstance(got, str):
-            raise Wrong(f"a text is wanted, got {type(got).__name__}.")
-        _look_at_edit(got, source, f"version {number} of the checker")
+            raise Wrong(f"a text is wanted, got {said(got)}.")
+        _look_at_edit(got, source, f"version {version} of the checker")
     return "right: by content, in every version, and nothing else is touched."
 
 

@@ -6,39 +6,33 @@ import torch
 from torch import nn
 
 from ..layers import DynamicConv
-from .checking import Wrong, call, flops, near, number, reject
+from .checking import Wrong, against, call, flops, near, number, reject, said
 
 
 def classes(answer) -> str:
     """6.1: `classes(parameters, with_one_class, per_class)`: the number of classes, or None if none
-    fits.
-
-    Typical mistakes: count the classes beyond the first; round where nothing fits.
-    """
+    fits."""
     for expected in (25, 2, 1):
         got = number(call(answer, 1000 + 390 * (expected - 1), 1000, 390))
         if got == expected - 1:
             raise Wrong("that is how many more; the model with one class has one already.")
         if not near(got, expected):
             raise Wrong(
-                f"390 per class and 390 · {expected - 1} more than with one class are {expected}"
-                f" classes, you say {got:g}."
+                f"1000 + 390 · {expected - 1} parameters, 1000 with one class, 390 for each"
+                f" further one: the number of classes is {against(expected, got)}."
             )
-    for parameters in (1000 + 390 * 7 + 1, 1000 - 390):
-        got = answer(parameters, 1000, 390)
+    for parameters, reason in (
+        (1000 + 390 * 7 + 1, "is not 1000 plus a whole number of times 390"),
+        (1000 - 390, "is less than with one class, and a detector has at least one"),
+    ):
+        got = call(answer, parameters, 1000, 390, may_be_none=True)
         if got is not None:
-            raise Wrong(
-                f"{parameters} is not 1000 plus a whole number of times 390: no number of classes"
-                " fits, return None."
-            )
+            raise Wrong(f"{parameters} {reason}: None is wanted, you say {said(got)}.")
     return "right: and two models that give the same number are better evidence than one."
 
 
 def scdown_parameters(answer) -> str:
-    """6.2: `scdown_parameters(c1, c2, k)`.
-
-    Typical mistakes: a full second convolution; one BatchNorm or none.
-    """
+    """6.2: `scdown_parameters(c1, c2, k)`."""
     for c1, c2, k in [(64, 128, 3), (128, 128, 3), (16, 24, 5)]:
         pointwise, depthwise, norms = c1 * c2, c2 * k * k, 4 * c2
         expected = pointwise + depthwise + norms
@@ -57,16 +51,13 @@ def scdown_parameters(answer) -> str:
         }
         reject(got, mistakes)
         raise Wrong(
-            f"for c1={c1}, c2={c2}, k={k} the block has {expected} parameters, you say {got:g}."
+            f"for c1={c1}, c2={c2}, k={k} the parameters of the block are {against(expected, got)}."
         )
     return "right: a small fraction of the full convolution that YAML 2 puts in its place."
 
 
 def extra_multiply_adds(answer) -> str:
-    """6.3: `extra_multiply_adds(cin, cout, k, num_experts)`.
-
-    Typical mistakes: FLOPs for multiply-adds; forget the router; $M - 1$ for $M$.
-    """
+    """6.3: `extra_multiply_adds(cin, cout, k, num_experts)`."""
     for cin, cout, k, experts in [(16, 32, 3, 4), (64, 128, 3, 2), (8, 8, 1, 8)]:
         x, kernel = torch.zeros(1, cin, 6, 6), cout * cin * k * k
         static = flops(nn.Conv2d(cin, cout, k, padding=k // 2, bias=False), x)
@@ -84,6 +75,7 @@ def extra_multiply_adds(answer) -> str:
         }
         reject(got, mistakes)
         raise Wrong(
-            f"for {cin}→{cout}, k={k}, M={experts} PyTorch counts {expected} more, you say {got:g}."
+            f"for {cin}→{cout}, k={k}, M={experts} PyTorch counts this many more:"
+            f" {against(expected, got)}."
         )
     return "right: no map in it, so the larger the image, the smaller its share."

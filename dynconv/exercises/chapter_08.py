@@ -10,18 +10,25 @@ import torch
 from ..functional import dynamic_conv2d
 from ..lab import routing
 from ..layers import DynamicConv
-from .checking import Wrong, attempted, call, close, near, number, reject
+from .checking import (
+    Wrong,
+    against,
+    attempted,
+    call,
+    close,
+    near,
+    number,
+    readers_code,
+    reject,
+    said,
+)
 
 
 def variance_share(answer) -> str:
-    """8.1: `variance_share(alpha, lights)`: η².
-
-    Typical mistakes: the share within the lights; average the shares of the experts; let each light
-    count the same.
-    """
+    """8.1: `variance_share(alpha, lights)`: η²."""
     alpha, lights = _recorded()
     expected = routing.variance_share(alpha, lights)
-    got = _number(call(answer, alpha.copy(), list(lights)))
+    got = number(call(answer, alpha, lights))
     of_experts = [routing.variance_share(alpha[:, [m]], lights) for m in range(alpha.shape[1])]
     means = [alpha[np.array(lights) == name].mean(0) for name in sorted(set(lights))]
     mistakes = {
@@ -38,18 +45,15 @@ def variance_share(answer) -> str:
     }
     reject(got, mistakes)
     if not near(got, expected):
-        raise Wrong(f"for these {len(alpha)} images η² is {expected:.4f}, you say {got:.4f}.")
+        raise Wrong(f"for these {len(alpha)} images η² is {against(expected, got)}.")
     return "right: and 1 − η² is what the light does not explain."
 
 
 def accuracy(answer) -> str:
-    """8.2: `accuracy(alpha, lights)`: leave-one-out, nearest mean.
-
-    Typical mistakes: leave the image in the mean it is compared with; look for the nearest image.
-    """
+    """8.2: `accuracy(alpha, lights)`: leave-one-out, nearest mean."""
     alpha, lights = _recorded()
     expected = routing.nearest_centroid_accuracy(alpha, lights)
-    got = _number(call(answer, alpha.copy(), list(lights)))
+    got = number(call(answer, alpha, lights))
     truth, names = np.array(lights), np.array(sorted(set(lights)))
     centres = np.array([alpha[truth == name].mean(0) for name in names])
     to_centres = ((alpha[:, None] - centres) ** 2).sum(2)  # (N, lights)
@@ -68,8 +72,8 @@ def accuracy(answer) -> str:
     reject(got, mistakes)
     if not near(got, expected):
         raise Wrong(
-            f"of these {len(alpha)} images {round(expected * len(alpha))} are guessed rightly, a"
-            f" share of {expected:.4f}; you say {got:.4f}."
+            f"of these {len(alpha)} images {round(expected * len(alpha))} are guessed rightly: the"
+            f" share is {against(expected, got)}."
         )
     return "right: an honest guess never saw the image before."
 
@@ -85,59 +89,73 @@ def _recorded() -> tuple[np.ndarray, list[str]]:
     return np.array([centres[light] for light in lights]) + spread, lights
 
 
-def _number(value) -> float:
-    """The reader's number, which may come out of NumPy or torch."""
-    if isinstance(value, (np.generic, np.ndarray, torch.Tensor)) and value.ndim == 0:
-        value = value.item()
-    return number(value)
-
-
 def fixed_alpha(answer) -> str:
-    """8.3: `fixed_alpha(layer, alpha)`, a context manager.
-
-    Typical mistakes: no clean-up after an error; swallow the error; never bring the router back.
-    """
+    """8.3: `fixed_alpha(layer, alpha)`, a context manager."""
     torch.manual_seed(0)
-    layer, x = DynamicConv(2, 3, 3, num_experts=2), torch.randn(4, 2, 6, 6)
-    alpha = torch.tensor([0.9, 0.2])
-    with torch.no_grad():
-        own, expected = layer(x), dynamic_conv2d(x, layer.weight, alpha.expand(4, -1), padding=1)
-        unchanged = _memory(layer, x)
-        with _context_manager(answer(layer, alpha)):
-            inside = layer(x)
-        if close(inside, own):
-            raise Wrong(
-                "inside the block the router still decides. Before the yield, set `layer.alpha` to"
-                " a function that returns the given α."
-            )
-        if not close(inside, expected):
-            raise Wrong(
-                "inside the block the output is not that of the given α for every image of the"
-                " batch. The function has to return a tensor (B, M)."
-            )
-        if not unchanged():
-            raise Wrong(
-                "after the block the layer is not as it was. After the yield, `del layer.alpha`"
-                " brings the method back."
-            )
-        if _swallows(answer(layer, alpha)):
-            raise Wrong(
-                "an error inside the block was swallowed. Use try and finally, without except."
-            )
-        if not unchanged():
-            raise Wrong(
-                "after an error in the block the layer keeps the foreign α. Put the clean-up into a"
-                " `finally:`."
-            )
+    layer, other = (DynamicConv(2, 3, 3, num_experts=2) for _ in range(2))
+    x, alpha = torch.randn(4, 2, 6, 6), torch.tensor([0.9, 0.2])
+    methods = dict(vars(DynamicConv))
+    try:
+        with torch.no_grad():
+            _look_at_block(answer, layer, other, x, alpha)
+    finally:
+        for name in vars(DynamicConv).keys() - methods:
+            delattr(DynamicConv, name)
+        for name, value in methods.items():
+            if vars(DynamicConv)[name] is not value:
+                setattr(DynamicConv, name, value)
     return "right: what is tested is as it was before, whatever happened."
+
+
+def _look_at_block(answer, layer: DynamicConv, other: DynamicConv, x, alpha) -> None:
+    """Raise Wrong unless the answer fixes α of `layer` within the block, and of nothing else."""
+    expected = dynamic_conv2d(x, layer.weight, alpha.expand(4, -1), padding=1)
+    own, own_of_other = layer(x), other(x)
+    unchanged = _memory(layer, x)
+    with readers_code(answer):
+        block = _context_manager(answer(layer, alpha.clone()))
+        with block:
+            inside, of_other = layer(x), other(x)
+    if not close(of_other, own_of_other):
+        raise Wrong(
+            "inside the block *another* layer has the given α too. You changed what all layers"
+            " share, their class; change this one layer only."
+        )
+    if close(inside, own):
+        raise Wrong(
+            "inside the block the router still decides. The layer calls `self.alpha(x)`: what must"
+            " stand there while the block runs?"
+        )
+    if not close(inside, expected):
+        raise Wrong(
+            "inside the block the output is not that of the given α for every image of the batch."
+            " What the layer calls has to return a tensor (B, M)."
+        )
+    if not unchanged():
+        raise Wrong(
+            "after the block the layer is not as it was: the router has to be back, and nothing"
+            " else may stay."
+        )
+    with readers_code(answer):
+        swallowed = _swallows(answer(layer, alpha.clone()))
+    if swallowed:
+        raise Wrong(
+            "an error inside the block was swallowed. It has to come out again: clean up without"
+            " catching it."
+        )
+    if not unchanged():
+        raise Wrong(
+            "after an error in the block the layer keeps the foreign α. The clean-up has to happen"
+            " in any case."
+        )
 
 
 def _context_manager(block):
     block = attempted(block)
     if not hasattr(block, "__enter__"):
         raise Wrong(
-            f"`with fixed_alpha(...):` needs a context manager, got {type(block).__name__}. Put"
-            " @contextlib.contextmanager above the function, and a yield into it."
+            f"`with fixed_alpha(...):` needs a context manager, got {said(block)}. See the hint:"
+            " contextlib.contextmanager makes one of a function with a yield."
         )
     return block
 
@@ -145,12 +163,12 @@ def _context_manager(block):
 def _memory(layer: DynamicConv, x: torch.Tensor) -> Callable[[], bool]:
     """Asks later whether the layer still is what it is now, in its numbers and in what it does."""
     before = {name: value.clone() for name, value in layer.state_dict().items()}
-    own = layer(x)
+    own, names = layer(x), set(vars(layer))
 
     def unchanged() -> bool:
         now = layer.state_dict()
         same = now.keys() == before.keys() and all(torch.equal(now[k], before[k]) for k in before)
-        return same and close(layer(x), own)
+        return same and set(vars(layer)) == names and close(layer(x), own)
 
     return unchanged
 

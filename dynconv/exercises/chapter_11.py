@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-
 import torch
 import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
 from ..relatives import dcnv3
-from .checking import Wrong, call, number, reject, reject_if, tensor
-
-_same = functools.partial(torch.allclose, atol=1e-6)
+from .checking import Wrong, call, close, number, reject, reject_if, said, tensor
 
 
 def dilating_offsets(answer) -> str:
     """11.1: `dilating_offsets(k, d)`: offsets that turn a deformable convolution into a dilated
-    one.
-
-    Typical mistakes: give the new places instead of the way there; pairs in the wrong order; count
-    from the corner.
-    """
+    one."""
     for k, d in [(3, 2), (3, 3), (5, 2), (3, 1)]:
-        got = tensor(call(answer, k, d), (2 * k * k,)).to(torch.float64)
+        got = tensor(call(answer, k, d), (2 * k * k,))
         line = torch.arange(k, dtype=torch.float64) - k // 2
         taps = torch.cartesian_prod(line, line)  # (k², 2): row by row, vertical first
         expected = (d - 1) * taps
-        if _same(got, expected.flatten()):
+        if close(got, expected.flatten()):
             continue
         mistakes = {
             f"k={k}, d={d}: these are the places where the taps shall end up. An offset is the way"
@@ -40,7 +32,7 @@ def dilating_offsets(answer) -> str:
             "you count the taps from the corner. The centre of the kernel has offset (0, 0), and"
             " the others lie around it.": (d - 1) * (taps + k // 2).flatten(),
         }
-        reject(got, mistakes, _same)
+        reject(got, mistakes, close)
         raise Wrong(
             f"k={k}, d={d}: with these offsets the result differs from the dilated convolution by"
             f" up to {_off_the_dilated(got, k, d):.2f}."
@@ -58,14 +50,11 @@ def _off_the_dilated(offsets: torch.Tensor, k: int, d: int) -> float:
 
 
 def to_torchvision(answer) -> str:
-    """11.2: `to_torchvision(offset)`: DCNv3's offsets in the order of torchvision.
-
-    Typical mistakes: `reshape` where an axis must move; swap the pairs or the taps, but not both.
-    """
+    """11.2: `to_torchvision(offset)`: DCNv3's offsets in the order of torchvision."""
     generator = torch.Generator().manual_seed(11)
     B, H, W, G, k = 2, 4, 5, 3, 3
     offset = torch.randn(B, H, W, G, k * k, 2, generator=generator)
-    got = tensor(call(answer, offset.clone()), (B, 2 * G * k * k, H, W))
+    got = tensor(call(answer, offset), (B, 2 * G * k * k, H, W))
 
     def ordered(swap_pairs=True, swap_taps=True):
         grid = offset.view(B, H, W, G, k, k, 2)
@@ -83,12 +72,12 @@ def to_torchvision(answer) -> str:
         "the pairs are right. The taps still go column by column, and torchvision wants them row by"
         " row.": ordered(swap_taps=False),
     }
-    reject(got, mistakes, torch.equal)
-    if not torch.equal(got, ordered()):
+    reject(got, mistakes, close)
+    if not close(got, ordered()):
         x = torch.randn(B, H, W, 2 * G, generator=generator)
         mask = torch.full((B, H, W, G, k * k), 1 / 9)
         weight = torch.full((2 * G, 1, k, k), 1 / 9)
-        y = deform_conv2d(x.permute(0, 3, 1, 2), got, weight, padding=1).permute(0, 2, 3, 1)
+        y = deform_conv2d(x.permute(0, 3, 1, 2), got.float(), weight, padding=1).permute(0, 2, 3, 1)
         raise Wrong(
             "fed to torchvision, the result differs from DCNv3 by up to"
             f" {(y - dcnv3(x, offset, mask)).abs().max():.2f}."
@@ -98,14 +87,10 @@ def to_torchvision(answer) -> str:
 
 def numbers_from_the_input(answer) -> str:
     """11.3: `numbers_from_the_input(operator, M, k, G, H, W)`: how many numbers an operator
-    computes from one image to steer itself.
-
-    Typical mistakes: one α per position; forget that a place has two coordinates, the positions,
-    the groups or the mask.
-    """
+    computes from one image to steer itself."""
     M, k, G, H, W = 4, 3, 5, 10, 12  # no factor twice, so that each mistake shows
     got = {
-        name: _count(answer(name, M, k, G, H, W))
+        name: _count(call(answer, name, M, k, G, H, W))
         for name in ("static", "dynamic", "deformable", "DCNv3")
     }
     signs = {
@@ -121,7 +106,7 @@ def numbers_from_the_input(answer) -> str:
     _look_at_points("deformable", got["deformable"], 2, k, G, H, W)
     _look_at_points("DCNv3", got["DCNv3"], 3, k, G, H, W)
     for name, per_point in (("deformable", 2), ("DCNv3", 3)):
-        if _count(answer(name, 8, 5, 1, 3, 7)) != per_point * 25 * 21:
+        if _count(call(answer, name, 8, 5, 1, 3, 7)) != per_point * 25 * 21:
             raise Wrong(f"{name}: right for k=3, wrong for k=5 with one group.")
     return "right: four numbers against thousands. That is what 'per image' and 'per pixel' mean."
 
@@ -151,5 +136,5 @@ def _count(value) -> int:
     """The reader's whole number."""
     value = number(value)
     if value != int(value):
-        raise Wrong(f"a whole number is wanted, got {value}.")
+        raise Wrong(f"a whole number is wanted, got {said(value)}.")
     return int(value)

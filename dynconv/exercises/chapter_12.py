@@ -8,14 +8,11 @@ import torch
 
 from ..checks import is_int
 from ..relatives import TimmBackbone
-from .checking import Wrong, call, close, near, number, reject, reject_if, tensor
+from .checking import Wrong, against, call, close, near, number, reject, reject_if, said, tensor
 
 
 def star_features(answer) -> str:
-    """12.1: `star_features(d, bias)`: how many different products one star holds.
-
-    Typical mistakes: count each mixed product twice; forget the bias, or count it wrongly.
-    """
+    """12.1: `star_features(d, bias)`: how many different products one star holds."""
     for d, bias in [(3, False), (6, False), (3, True), (6, True), (128, True)]:
         n = d + bias
         expected, of_x = n * (n + 1) // 2, d * (d + 1) // 2
@@ -39,27 +36,24 @@ def star_features(answer) -> str:
         }
         reject(got, mistakes, where=where)
         raise Wrong(
-            f"{where}: there are {expected} products, you say {got:g}. Write them all down for"
+            f"{where}: the number of products is {against(expected, got)}. Write them all down for"
             " d = 2."
         )
     return "right: and a star sets all of them with two lists of weights."
 
 
 def quadratic_form(answer) -> str:
-    """12.2: `quadratic_form(w1, w2)`: the symmetric A with xᵀAx = (w₁·x)(w₂·x).
-
-    Typical mistakes: leave the outer product unsymmetric; keep only the squares; forget the half.
-    """
+    """12.2: `quadratic_form(w1, w2)`: the symmetric A with xᵀAx = (w₁·x)(w₂·x)."""
     generator = torch.Generator().manual_seed(12)
     for d in (3, 5):
         w1, w2, x = torch.randn(3, d, generator=generator)
-        got = call(answer, w1.clone(), w2.clone())
-        if isinstance(got, torch.Tensor) and close(got.float(), w1 * w2):
+        got = call(answer, w1, w2)
+        if getattr(got, "shape", None) == (d,) and close(tensor(got, (d,)), w1 * w2):
             raise Wrong(
                 "w₁·w₂ element by element gives the coefficients of the squares only, d numbers. A"
                 " has (d, d): where do the mixed products stand?"
             )
-        got = tensor(got, (d, d)).float()
+        got, w1, w2, x = tensor(got, (d, d)), w1.double(), w2.double(), x.double()
         reject(got, _mistaken_forms(w1, w2), close)
         if not close(got, got.T):
             raise Wrong("A is not symmetric.")
@@ -82,9 +76,7 @@ def _mistaken_forms(w1: torch.Tensor, w2: torch.Tensor) -> dict:
     return {
         "xᵀAx is right, but A is not symmetric: entry (i, j) and entry (j, i) must share the"
         " coefficient of xᵢxⱼ.": [outer, outer.T],
-        "xᵀAx is twice the product: A and its transpose both count, so take half of their sum.": (
-            both
-        ),
+        "xᵀAx is twice the product: what you add up counts it twice.": both,
         "only the squares are there. The coefficients of xᵢxⱼ with i ≠ j stand beside the"
         " diagonal.": squares,
         "xᵀAx is right, but all of it stands above the diagonal: share each coefficient between"
@@ -95,11 +87,7 @@ def _mistaken_forms(w1: torch.Tensor, w2: torch.Tensor) -> dict:
 
 
 def rows(answer) -> str:
-    """12.3: `rows(name)`: the first four rows of a YAML for any timm network.
-
-    Typical mistakes: take the largest maps; reverse the channels; read from −1; keep StarNet's
-    numbers.
-    """
+    """12.3: `rows(name)`: the first four rows of a YAML for any timm network."""
     names = ("resnet18", "mobilenetv3_small_050", "starnet_s050")
     given = {name: _index_arguments(call(answer, name), name) for name in names}
     for name, pairs in given.items():
@@ -165,16 +153,18 @@ def _index_arguments(got, name: str) -> list[tuple[int, int]]:
 def _look_at_form(got) -> None:
     """Raise Wrong unless these are four rows of a YAML, whatever they say."""
     if not isinstance(got, (list, tuple)) or len(got) != 4:
-        raise Wrong(f"a list of four rows is wanted, the backbone and three Index, got {got!r}.")
+        raise Wrong(
+            f"a list of four rows is wanted, the backbone and three Index, got {said(got)}."
+        )
     for row in got:
         if not isinstance(row, (list, tuple)) or len(row) != 4:
             raise Wrong(
-                f"a row has four entries, [from, repeats, module, arguments]; {row!r} has not."
+                f"a row has four entries, [from, repeats, module, arguments]; you have {said(row)}."
             )
         if not isinstance(row[2], str):
             raise Wrong("a YAML holds names: write the module as text, 'TimmBackbone' and 'Index'.")
         if not isinstance(row[3], (list, tuple)):
             raise Wrong(
                 "the arguments are a list, even if there is only one: [name], and [channels,"
-                f" place] for an Index; you have {row[3]!r}."
+                f" place] for an Index; you have {said(row[3])}."
             )

@@ -4,28 +4,70 @@ import torch
 
 from dynconv import dynamic_conv2d
 
+
+def swapped(layer, x, other, **forgotten):
+    named = ("stride", "padding", "dilation", "groups")
+    options = {name: getattr(layer, name) for name in named} | forgotten
+    return dynamic_conv2d(x, layer.weight, layer.alpha(other), **options)
+
+
 MISTAKES = {
-    "2.1": [
-        (lambda x, w, b: torch.softmax(x.mean((2, 3)) @ w.T + b, 1), "softmax"),
-        (lambda x, w, b: x.mean((2, 3)) @ w.T + b, "logits"),
-        (lambda x, w, b: torch.sigmoid(x.sum((2, 3)) @ w.T + b), "summed the pixels"),
-        (lambda x, w, b: torch.sigmoid(x.mean((2, 3)) @ w.T), "bias"),
-        (lambda x, w, b: torch.sigmoid(x.amax((2, 3)) @ w.T + b), "max pooling"),
-    ],
-    "2.2": [
-        (lambda z, t: torch.softmax(z / t, 1) * (1 - torch.softmax(z / t, 1)), "chain rule"),
-        (lambda z, t: torch.softmax(z, 1) * (1 - torch.softmax(z, 1)) / t, "inside the softmax"),
-        (lambda z, t: torch.sigmoid(z) * (1 - torch.sigmoid(z)), "sigmoid's slope"),
-        (lambda z, t: torch.softmax(z / t, 1), "denominator"),
-    ],
-    "2.3": [
-        (lambda layer, x, other: layer(x), "still looks at x"),
-        (lambda layer, x, other: layer(other), "image was swapped"),
-        (
+    "2.1": {
+        "softmax instead of sigmoid": (
+            lambda x, w, b: torch.softmax(x.mean((2, 3)) @ w.T + b, 1),
+            "softmax",
+        ),
+        "stop at the logits": (lambda x, w, b: x.mean((2, 3)) @ w.T + b, "logits"),
+        "sum the pixels instead of averaging them": (
+            lambda x, w, b: torch.sigmoid(x.sum((2, 3)) @ w.T + b),
+            "summed the pixels",
+        ),
+        "forget the bias": (lambda x, w, b: torch.sigmoid(x.mean((2, 3)) @ w.T), "bias"),
+        "take the maximum instead of the mean": (
+            lambda x, w, b: torch.sigmoid(x.amax((2, 3)) @ w.T + b),
+            "max pooling",
+        ),
+    },
+    "2.2": {
+        "forget the factor 1/τ": (
+            lambda z, t: torch.softmax(z / t, 1) * (1 - torch.softmax(z / t, 1)),
+            "chain rule",
+        ),
+        "leave τ out of the softmax": (
+            lambda z, t: torch.softmax(z, 1) * (1 - torch.softmax(z, 1)) / t,
+            "inside the softmax",
+        ),
+        "use the sigmoid's slope": (
+            lambda z, t: torch.sigmoid(z) * (1 - torch.sigmoid(z)),
+            "sigmoid's slope",
+        ),
+        "differentiate only the numerator": (lambda z, t: torch.softmax(z / t, 1), "denominator"),
+    },
+    "2.3": {
+        "leave the router with its own image": (
+            lambda layer, x, other: layer(x),
+            "still looks at x",
+        ),
+        "swap the image as well": (lambda layer, x, other: layer(other), "image was swapped"),
+        "average α over the batch": (
             lambda layer, x, other: dynamic_conv2d(
                 x, layer.weight, layer.alpha(other).mean(0).expand(4, -1), padding=1
             ),
             "average α",
         ),
-    ],
+        "forget the stride": (
+            lambda layer, x, other: swapped(layer, x, other, stride=1),
+            "a layer with stride=2 the result has shape",
+        ),
+        "forget the padding": (
+            lambda layer, x, other: swapped(layer, x, other, padding=1),
+            "a layer with padding=0 the result has shape",
+        ),
+        "forget the dilation": (
+            lambda layer, x, other: swapped(layer, x, other, dilation=1),
+            "a layer with dilation=2",
+        ),
+    },
 }
+
+OTHERS = {}

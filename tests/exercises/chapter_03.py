@@ -8,22 +8,42 @@ def kernel_size(cin, cout, k):
 
 
 MISTAKES = {
-    "3.1": [
-        (lambda cin, cout, k, m: m, "router has parameters"),
-        (lambda cin, cout, k, m: m + m * cin / kernel_size(cin, cout, k), "bias"),
-        (lambda cin, cout, k, m: float(m * kernel_size(cin, cout, k) + m * (cin + 1)), "divide it"),
-        (lambda cin, cout, k, m: 1 / m, "the layers themselves say"),
-    ],
-    "3.2": [
-        (lambda cin, cout, k, m, side: m, "mix first"),
-        (lambda cin, cout, k, m, side: 1 + m / side, "not side"),
-        (lambda cin, cout, k, m, side: 1 + m / side**2, "Linear is missing"),
-        (lambda cin, cout, k, m, side: 1.0, "PyTorch counts"),
-    ],
-    "3.3": [
-        (lambda layer, x, y: 2 * count_dynamic(layer, x, y), "one multiply-add is two"),
-        (lambda layer, x, y: y[0, 0].numel() * layer.weight[0].numel() * len(x), "Add the mixing"),
-        (
+    "3.1": {
+        "count the experts and forget the router": (
+            lambda cin, cout, k, m: m,
+            "router has parameters",
+        ),
+        "forget the router's bias": (
+            lambda cin, cout, k, m: m + m * cin / kernel_size(cin, cout, k),
+            "bias",
+        ),
+        "give the number of parameters, not the ratio": (
+            lambda cin, cout, k, m: float(m * kernel_size(cin, cout, k) + m * (cin + 1)),
+            "divide it",
+        ),
+    },
+    "3.2": {
+        "answer $M$, the cost of the literal formula": (
+            lambda cin, cout, k, m, side: m,
+            "mix first",
+        ),
+        "use the side for the area": (lambda cin, cout, k, m, side: 1 + m / side, "not side"),
+        "forget the router": (lambda cin, cout, k, m, side: 1 + m / side**2, "Linear is missing"),
+        "use the side for the area, with the router": (
+            lambda cin, cout, k, m, side: 1 + (m + m * cin / kernel_size(cin, cout, k)) / side,
+            "not side",
+        ),
+    },
+    "3.3": {
+        "count FLOPs for multiply-adds": (
+            lambda layer, x, y: 2 * count_dynamic(layer, x, y),
+            "one multiply-add is two",
+        ),
+        "count the convolution only": (
+            lambda layer, x, y: y[0, 0].numel() * layer.weight[0].numel() * len(x),
+            "Add the mixing",
+        ),
+        "forget groups": (
             lambda layer, x, y: (
                 len(x)
                 * (
@@ -33,7 +53,15 @@ MISTAKES = {
             ),
             "groups",
         ),
-        (lambda layer, x, y: count_dynamic(layer, x[:1], y[:1]), "one sample"),
-        (lambda layer, x, y: 7, "you say 7"),
-    ],
+        "count one sample of the batch": (
+            lambda layer, x, y: count_dynamic(layer, x[:1], y[:1]),
+            "one sample",
+        ),
+    },
+}
+
+OTHERS = {
+    "3.1": [(lambda cin, cout, k, m: 1 / m, "the layers themselves say")],
+    "3.2": [(lambda cin, cout, k, m, side: 1.0, "PyTorch counts")],
+    "3.3": [(lambda layer, x, y: 7, "you say 7")],
 }

@@ -5,27 +5,54 @@ import torch
 from dynconv.exercises.solutions.chapter_04 import extra_parameters, merge
 
 MISTAKES = {
-    "4.1": [
-        (lambda c2, n, e: (1 + n) * int(c2 * e), "both halves"),
-        (lambda c2, n, e: n * int(c2 * e), "two halves of the split come along"),
-        (lambda c2, n, e: (2 + n) * c2, "not c2"),
-        (lambda c2, n, e: 7, "you say 7"),
-    ],
-    "4.2": [
-        (lambda first, second: first[:, 0] * second, "channels in the middle"),
-        (
+    "4.1": {
+        "forget one half of the split": (lambda c2, n, e: (1 + n) * int(c2 * e), "both halves"),
+        "forget both halves of the split": (
+            lambda c2, n, e: n * int(c2 * e),
+            "two halves of the split come along",
+        ),
+        "use the full width": (lambda c2, n, e: (2 + n) * c2, "not c2"),
+        "cut the fraction off only at the end": (
+            lambda c2, n, e: int((2 + n) * c2 * e),
+            "for each piece",
+        ),
+        "round the width up": (lambda c2, n, e: (2 + n) * round(c2 * e), "for each piece"),
+    },
+    "4.2": {
+        "leave the middle channels in": (
+            lambda first, second: first[:, 0] * second,
+            "channels in the middle",
+        ),
+        "multiply along the middle channels without summing": (
             lambda first, second: torch.einsum("mi,omhw->omihw", first[:, :, 0, 0], second),
             "now sum",
         ),
-        (lambda first, second: merge(first, second).flip(2, 3), "upside down"),
-        (lambda first, second: merge(first, second) / 4, "averaged"),
-        (lambda first, second: merge(first, second) * 2, "differs from convolving twice"),
-    ],
-    "4.3": [
-        (lambda c, n, m: extra_parameters(c, 1, m), "one bottleneck"),
-        (lambda c, n, m: extra_parameters(c, n, m) + n * 2 * c, "BatchNorm"),
-        (lambda c, n, m: n * (m - 1) * 9 * c * c, "router is missing"),
-        (lambda c, n, m: extra_parameters(c, n, m) + n * 9 * c * c, "not extra"),
-        (lambda c, n, m: 7, "you say 7"),
-    ],
+        "flip the kernel": (lambda first, second: merge(first, second).flip(2, 3), "upside down"),
+        "average instead of sum": (lambda first, second: merge(first, second) / 4, "averaged"),
+        "swap Cout and Cin": (
+            lambda first, second: merge(first, second).transpose(0, 1),
+            "turned round",
+        ),
+    },
+    "4.3": {
+        "count one bottleneck": (lambda c, n, m: extra_parameters(c, 1, m), "one bottleneck"),
+        "forget the BatchNorm that goes": (
+            lambda c, n, m: extra_parameters(c, n, m) + n * 2 * c,
+            "BatchNorm",
+        ),
+        "forget the router that comes": (
+            lambda c, n, m: n * (m - 1) * 9 * c * c,
+            "router is missing",
+        ),
+        "count the old kernel as extra": (
+            lambda c, n, m: extra_parameters(c, n, m) + n * 9 * c * c,
+            "not extra",
+        ),
+    },
+}
+
+OTHERS = {
+    "4.1": [(lambda c2, n, e: 7, "you say 7")],
+    "4.2": [(lambda first, second: merge(first, second) * 2, "differs from convolving twice")],
+    "4.3": [(lambda c, n, m: 7, "you say 7")],
 }

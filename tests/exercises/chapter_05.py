@@ -8,72 +8,98 @@ from torch import nn
 from dynconv.exercises.solutions.chapter_05 import add_to_base, arguments, wrong_rows
 
 MISTAKES = {
-    "5.1": [
-        (lambda args, n, c1, base, repeat: ([c1, *args], n), "The width scales"),
-        (
+    "5.1": {
+        "forget to scale the width": (
+            lambda args, n, c1, base, repeat: ([c1, *args], n),
+            "The width scales",
+        ),
+        "put the channels before the row's first argument": (
             lambda args, n, c1, base, repeat: (
                 [c1, *arguments(args, n, c1, True, False)[0][1:2], *args],
                 n,
             ),
             "takes the place",
         ),
-        (lambda args, n, c1, base, repeat: ([c1, int(args[0] * 0.25), *args[1:]], 1), "capped"),
-        (
+        "scale without the cap": (
+            lambda args, n, c1, base, repeat: ([c1, int(args[0] * 0.25), *args[1:]], 1),
+            "capped",
+        ),
+        "forget the multiple of 8": (
             lambda args, n, c1, base, repeat: ([c1, int(min(args[0], 1024) * 0.25), *args[1:]], 1),
             "multiple of 8",
         ),
-        (lambda args, n, c1, base, repeat: arguments(args, n, c1, base, False), "told its repeats"),
-        (
+        "do not tell a block its repeats": (
+            lambda args, n, c1, base, repeat: arguments(args, n, c1, base, False),
+            "told its repeats",
+        ),
+        "tell a block its repeats and stack it as well": (
             lambda args, n, c1, base, repeat: (
                 arguments(args, n, c1, base, repeat)[0],
                 max(round(n * 0.33), 1),
             ),
             "there is one of it",
         ),
-        (
+        "forget to scale the depth": (
             lambda args, n, c1, base, repeat: arguments(args, n / 0.33, c1, base, repeat),
             "depth scales",
         ),
-        (lambda args, n, c1, base, repeat: arguments(args, n, c1, True, repeat), "as they are"),
-    ],
-    "5.2": [
-        (
+        "change the arguments of a class in neither collection": (
+            lambda args, n, c1, base, repeat: arguments(args, n, c1, True, repeat),
+            "as they are",
+        ),
+    },
+    "5.2": {
+        "list every Sequential": (
             lambda model: [i for i, m in enumerate(model.model) if isinstance(m, nn.Sequential)],
             "row 1 is a Sequential with good reason",
         ),
-        (
+        "list every row that names the block": (
             lambda model: [i for i, row in enumerate(model.yaml["backbone"]) if "C2f_D" in row[2]],
             "all rows that name",
         ),
-        (
+        "look for stacked blocks only": (
             lambda model: [
                 i for i in wrong_rows(model) if isinstance(model.model[i], nn.Sequential)
             ],
             "became of its `True`",
         ),
-        (
+        "look for lost shortcuts only": (
             lambda model: [
                 i for i in wrong_rows(model) if not isinstance(model.model[i], nn.Sequential)
             ],
             "lost its shortcut",
         ),
-        (lambda model: [2, 4, 6], "built rightly you find"),
-    ],
-    "5.3": [
-        (lambda source: source.replace("Conv,", "Conv, DynamicConv,"), "That is edit 3"),
-        (
+        "give the same rows whatever the model": (
+            lambda model: [2, 4, 6],
+            "built rightly you find",
+        ),
+    },
+    "5.3": {
+        "extend the import, too": (
+            lambda source: source.replace("Conv,", "Conv, DynamicConv,"),
+            "That is edit 3",
+        ),
+        "rely on the word `base_modules`": (
             lambda source: re.sub("(base_modules = frozenset[(]\\s*{)", r"\1 DynamicConv,", source),
             "word base_modules",
         ),
-        (
+        "extend the second collection, too": (
             lambda source: re.sub(
                 "([{(])(\\s*)(Conv|Bottleneck\\w*|C3),", r"\1\2DynamicConv, \3,", source
             ),
             "second collection, too|edit 3",
         ),
-        (lambda source: ast.unparse(ast.parse(add_to_base(source))), "comment got lost"),
+        "lose the comments": (
+            lambda source: ast.unparse(ast.parse(add_to_base(source))),
+            "comment got lost",
+        ),
+        "add the name twice": (lambda source: add_to_base(add_to_base(source)), "2 times"),
+    },
+}
+
+OTHERS = {
+    "5.3": [
         (lambda source: source[:-1] + "DynamicConv", "not valid Python|something else|0 times"),
-        (lambda source: add_to_base(add_to_base(source)), "2 times"),
         (lambda source: add_to_base(source) + "EXTRA = 1\n", "something else changed"),
-    ],
+    ]
 }

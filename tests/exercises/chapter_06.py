@@ -3,22 +3,47 @@
 from dynconv.exercises.solutions.chapter_06 import extra_multiply_adds
 
 MISTAKES = {
-    "6.1": [
-        (lambda p, one, per: (p - one) / per, "how many more"),
-        (lambda p, one, per: round((p - one) / per) + 1, "return None"),
-        (lambda p, one, per: p // per, "you say"),
-    ],
-    "6.2": [
-        (lambda c1, c2, k: c1 * c2 + c2 * c2 * k * k + 4 * c2, "within each channel"),
-        (lambda c1, c2, k: c1 * c2 + c2 * k * k, "two BatchNorms are missing"),
-        (lambda c1, c2, k: c1 * c2 + c2 * k * k + 2 * c2, "one behind each"),
-        (lambda c1, c2, k: c1 * c2 + c1 * k * k + 4 * c2, "changed the channels already"),
-        (lambda c1, c2, k: 7, "you say 7"),
-    ],
-    "6.3": [
-        (lambda cin, cout, k, m: 2 * extra_multiply_adds(cin, cout, k, m), "in FLOPs"),
-        (lambda cin, cout, k, m: m * cout * cin * k * k, "router's Linear"),
-        (lambda cin, cout, k, m: (m - 1) * cout * cin * k * k, "not M − 1"),
-        (lambda cin, cout, k, m: 7, "you say 7"),
-    ],
+    "6.1": {
+        "count the classes beyond the first": (
+            lambda p, one, per: (p - one) / per,
+            "how many more",
+        ),
+        "round where nothing fits": (
+            lambda p, one, per: round((p - one) / per) + 1,
+            "None is wanted",
+        ),
+        "name a number of classes below one": (
+            lambda p, one, per: (p - one) // per + 1 if (p - one) % per == 0 else None,
+            "at least one",
+        ),
+    },
+    "6.2": {
+        "make the second convolution a full one": (
+            lambda c1, c2, k: c1 * c2 + c2 * c2 * k * k + 4 * c2,
+            "within each channel",
+        ),
+        "leave out both BatchNorms": (
+            lambda c1, c2, k: c1 * c2 + c2 * k * k,
+            "two BatchNorms are missing",
+        ),
+        "count one BatchNorm": (lambda c1, c2, k: c1 * c2 + c2 * k * k + 2 * c2, "one behind each"),
+        "let the second convolution work on c1 channels": (
+            lambda c1, c2, k: c1 * c2 + c1 * k * k + 4 * c2,
+            "changed the channels already",
+        ),
+    },
+    "6.3": {
+        "count FLOPs for multiply-adds": (
+            lambda cin, cout, k, m: 2 * extra_multiply_adds(cin, cout, k, m),
+            "in FLOPs",
+        ),
+        "forget the router": (lambda cin, cout, k, m: m * cout * cin * k * k, "router's Linear"),
+        "$M - 1$ for $M$": (lambda cin, cout, k, m: (m - 1) * cout * cin * k * k, "not M − 1"),
+    },
+}
+
+OTHERS = {
+    "6.1": [(lambda p, one, per: p // per, "you say")],
+    "6.2": [(lambda c1, c2, k: 7, "you say 7")],
+    "6.3": [(lambda cin, cout, k, m: 7, "you say 7")],
 }

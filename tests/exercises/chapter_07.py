@@ -5,7 +5,12 @@ from unittest.mock import patch
 import numpy as np
 from scipy import stats
 
-from dynconv.exercises.solutions.chapter_07 import optimiser_steps, train_on_digits, verdict
+from dynconv.exercises.solutions.chapter_07 import (
+    interval,
+    optimiser_steps,
+    train_on_digits,
+    verdict,
+)
 from dynconv.lab import scenes, training
 
 
@@ -29,85 +34,167 @@ def planned_only(answer):
     return tried
 
 
+def beside_the_folder(images, settings, folder):
+    data = scenes.make(folder, "digits", train=images, val=images)
+    return training.train("yolov10n", data, settings, folder=f"{folder}-beside")
+
+
+def welch(variant, stock):
+    return stats.ttest_ind(variant, stock, equal_var=False)
+
+
+def by(stock, variant, test, *level):
+    if min(len(stock), len(variant)) < 2:
+        return "no difference shown"
+    low, high = test(variant, stock).confidence_interval(*level)
+    return "better" if low > 0 else "worse" if high < 0 else "no difference shown"
+
+
+def normal(stock, variant):
+    if min(len(stock), len(variant)) < 2:
+        return "no difference shown"
+    error = sum(np.var(each, ddof=1) / len(each) for each in (stock, variant)) ** 0.5
+    difference = np.mean(variant) - np.mean(stock)
+    if abs(difference) < 1.96 * error:
+        return "no difference shown"
+    return "better" if difference > 0 else "worse"
+
+
+def overlap(stock, variant):
+    if min(len(stock), len(variant)) < 2:
+        return "no difference shown"
+    (low, high), (least, most) = interval(stock), interval(variant)
+    return "better" if least > high else "worse" if most < low else "no difference shown"
+
+
 MISTAKES = {
-    "7.1": [
-        (lambda images, batch, nbs, epochs: -(-images // batch) * epochs, "counts the batches"),
-        (
+    "7.1": {
+        "count batches for steps": (
+            lambda images, batch, nbs, epochs: -(-images // batch) * epochs,
+            "counts the batches",
+        ),
+        "lose what is left at the end of an epoch": (
             lambda images, batch, nbs, epochs: optimiser_steps(images, batch, nbs, 1) * epochs,
             "is not lost",
         ),
-        (
+        "round the last batch down": (
             lambda images, batch, nbs, epochs: (
                 images // batch * epochs // max(round(nbs / batch), 1)
             ),
             "round up",
         ),
-        (lambda images, batch, nbs, epochs: images * epochs // nbs, "never split"),
-    ],
-    "7.2": [
-        (
+        "split batches, $images \\cdot epochs / nbs$": (
+            lambda images, batch, nbs, epochs: images * epochs // nbs,
+            "never split",
+        ),
+        "cut nbs / batch off instead of rounding it": (
+            lambda images, batch, nbs, epochs: -(-images // batch) * epochs // max(nbs // batch, 1),
+            "is rounded, not cut off",
+        ),
+    },
+    "7.2": {
+        "$n$ for $n - 1$ in the standard deviation": (
             lambda scores: stats.t.interval(
                 0.95, len(scores) - 1, np.mean(scores), np.std(scores) / len(scores) ** 0.5
             ),
             "ddof=1",
         ),
-        (
+        "take the spread of the runs for that of their mean": (
             lambda scores: stats.t.interval(
                 0.95, len(scores) - 1, np.mean(scores), np.std(scores, ddof=1)
             ),
             "single runs scatter",
         ),
-        (
+        "1.96 for Student's $t$": (
             lambda scores: stats.t.interval(
                 0.95, 1e9, np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5
             ),
             "1.96",
         ),
-        (
+        "$n$ degrees of freedom": (
             lambda scores: stats.t.interval(
                 0.95, len(scores), np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5
             ),
             "degrees of freedom",
         ),
-        (
+        "ppf(0.95), which leaves 5 % on each side": (
             lambda scores: stats.t.interval(
                 0.90, len(scores) - 1, np.mean(scores), np.std(scores, ddof=1) / len(scores) ** 0.5
             ),
             "on each side",
         ),
-        (lambda scores: (min(scores), max(scores)), "half-width|around the mean"),
-    ],
-    "7.3": [
-        (
+        "upper bound first": (lambda scores: interval(scores)[::-1], "the lower bound first"),
+    },
+    "7.3": {
+        "let the higher mean win": (
             lambda stock, variant: "better" if np.mean(variant) > np.mean(stock) else "worse",
-            "shows nothing|no spread",
+            "higher mean win",
         ),
-        (lambda stock, variant: verdict(variant, stock), "wrong way round"),
-        (lambda stock, variant: "no difference shown", "'better', you say"),
-    ],
-    "7.4": [
-        (planned_only(answer), hint)
-        for answer, hint in [
-            (
+        "look at the wrong side of zero": (
+            lambda stock, variant: verdict(variant, stock),
+            "wrong way round",
+        ),
+        "take the variances for equal": (
+            lambda stock, variant: by(stock, variant, stats.ttest_ind),
+            "Welch",
+        ),
+        "1.96 for Student's $t$": (normal, "1.96"),
+        "an interval of 90 %": (lambda stock, variant: by(stock, variant, welch, 0.9), "90 %"),
+        "look whether the intervals of the two means overlap": (overlap, "may overlap"),
+    },
+    "7.4": {
+        "train on the default shapes": (
+            planned_only(
                 lambda images, settings, folder: training.train(
                     "yolov10n", scenes.make(folder, train=8, val=8), settings, folder=folder
-                ),
-                "disc, square, triangle",
+                )
             ),
-            (
+            "disc, square, triangle",
+        ),
+        "change the epochs": (
+            planned_only(
                 lambda images, settings, folder: train_on_digits(
                     images, settings | {"epochs": 1}, folder
-                ),
-                "pass the settings on",
+                )
             ),
-            (
-                lambda images, settings, folder: train_on_digits(2 * images, settings, folder),
-                "the run has 16",
+            "pass the settings on",
+        ),
+        "change another setting": (
+            planned_only(
+                lambda images, settings, folder: train_on_digits(
+                    images, settings | {"lr0": 0.5}, folder
+                )
             ),
-            (
-                lambda images, settings, folder: train_on_digits(images, settings, folder).mAP50,
-                "what training.train returns",
+            "lr0=.*pass the settings on",
+        ),
+        "draw another number of images": (
+            planned_only(
+                lambda images, settings, folder: train_on_digits(2 * images, settings, folder)
             ),
-        ]
-    ],
+            "the run has 16",
+        ),
+        "draw fewer validation images": (
+            planned_only(
+                lambda images, settings, folder: training.train(
+                    "yolov10n",
+                    scenes.make(folder, "digits", train=images, val=4),
+                    settings,
+                    folder=folder,
+                )
+            ),
+            "the run has 4",
+        ),
+        "leave the folder out": (planned_only(beside_the_folder), "not in the folder"),
+        "return the score": (
+            planned_only(
+                lambda images, settings, folder: train_on_digits(images, settings, folder).mAP50
+            ),
+            "what training.train returns",
+        ),
+    },
+}
+
+OTHERS = {
+    "7.2": [(lambda scores: (min(scores), max(scores)), "half-width|around the mean")],
+    "7.3": [(lambda stock, variant: "no difference shown", "'better', you say")],
 }

@@ -9,63 +9,77 @@ from dynconv.exercises.solutions.chapter_11 import (
 )
 
 MISTAKES = {
-    "11.1": [
-        (lambda k, d: dilating_offsets(k, d + 1), "the way there"),
-        (lambda k, d: dilating_offsets(k, d).view(-1, 2).flip(1).flatten(), "wrong way round"),
-        (lambda k, d: -dilating_offsets(k, d), "check the sign"),
-        (lambda k, d: dilating_offsets(k, d).view(-1, 2).T.flatten(), "in pairs, tap by tap"),
-        (lambda k, d: dilating_offsets(k, d) + (d - 1) * (k // 2), "from the corner"),
-        (lambda k, d: torch.zeros(2 * k * k), "differs from the dilated convolution"),
-        (lambda k, d: torch.zeros(1, 2 * k * k, 1, 1), r"\(18,\) is wanted"),
-    ],
-    "11.2": [
-        (lambda offset: offset.reshape(2, 54, 4, 5), "does not move an axis"),
-        (lambda offset: offset.permute(0, 3, 4, 5, 1, 2).flatten(1, 3), "Now the order"),
-        (
+    "11.1": {
+        "give the new places instead of the way there": (
+            lambda k, d: dilating_offsets(k, d + 1),
+            "the way there",
+        ),
+        "swap the pairs": (
+            lambda k, d: dilating_offsets(k, d).view(-1, 2).flip(1).flatten(),
+            "wrong way round",
+        ),
+        "turn the sign round": (lambda k, d: -dilating_offsets(k, d), "check the sign"),
+        "first all vertical numbers, then all horizontal ones": (
+            lambda k, d: dilating_offsets(k, d).view(-1, 2).T.flatten(),
+            "in pairs, tap by tap",
+        ),
+        "count from the corner": (
+            lambda k, d: dilating_offsets(k, d) + (d - 1) * (k // 2),
+            "from the corner",
+        ),
+    },
+    "11.2": {
+        "`reshape` where an axis must move": (
+            lambda offset: offset.reshape(2, 54, 4, 5),
+            "does not move an axis",
+        ),
+        "leave pairs and taps in their order": (
+            lambda offset: offset.permute(0, 3, 4, 5, 1, 2).flatten(1, 3),
+            "Now the order",
+        ),
+        "swap the pairs, but not the taps": (
             lambda offset: offset.flip(-1).permute(0, 3, 4, 5, 1, 2).flatten(1, 3),
             "The taps still go column by column",
         ),
-        (
+        "swap the taps, but not the pairs": (
             lambda offset: to_torchvision(offset.flip(-1)),
             r"Each pair is still \(horizontal, vertical\)",
         ),
-        (lambda offset: to_torchvision(offset.flip(3)), "differs from DCNv3"),
-        (lambda offset: to_torchvision(offset)[0], r"\(2, 54, 4, 5\) is wanted"),
-    ],
-    "11.3": [
-        (
+    },
+    "11.3": {
+        "let a static convolution compute something": (
             lambda operator, M, k, G, H, W: {"static": k * k}.get(operator, 0),
             "computes nothing from the image",
         ),
-        (
+        "one α per position": (
             lambda operator, M, k, G, H, W: numbers_from_the_input(operator, M * H * W, k, G, H, W),
             "one set of α for all positions",
         ),
-        (
+        "count the mixed kernel": (
             lambda operator, M, k, G, H, W: numbers_from_the_input(operator, M * k * k, k, G, H, W),
             "The mixed kernel follows",
         ),
-        (
+        "forget the positions": (
             lambda operator, M, k, G, H, W: numbers_from_the_input(operator, M, k, G, 1, 1),
             "one output pixel",
         ),
-        (
+        "forget the groups": (
             lambda operator, M, k, G, H, W: numbers_from_the_input(operator, M, k, 1, H, W),
             "groups of channels has its own",
         ),
-        (
+        "forget that a place has two coordinates": (
             lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(
                 operator, k * k * G * H * W
             ),
             "two coordinates",
         ),
-        (
+        "forget the mask": (
             lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(
                 operator, 2 * k * k * G * H * W
             ),
             "the mask is missing",
         ),
-        (
+        "count the mask and forget the place": (
             lambda operator, M, k, G, H, W: {
                 "static": 0,
                 "dynamic": M,
@@ -73,10 +87,23 @@ MISTAKES = {
             }.get(operator, k * k * G * H * W),
             "that is the mask",
         ),
-        (
+        "take $k$ for 3": (
             lambda operator, M, k, G, H, W: numbers_from_the_input(operator, M, 3, G, H, W),
             "wrong for k=5",
         ),
+    },
+}
+
+OTHERS = {
+    "11.1": [
+        (lambda k, d: torch.zeros(2 * k * k), "differs from the dilated convolution"),
+        (lambda k, d: torch.zeros(1, 2 * k * k, 1, 1), r"\(18,\) is wanted"),
+    ],
+    "11.2": [
+        (lambda offset: to_torchvision(offset.flip(3)), "differs from DCNv3"),
+        (lambda offset: to_torchvision(offset)[0], r"\(2, 54, 4, 5\) is wanted"),
+    ],
+    "11.3": [
         (lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, 7), "you say 7"),
         (lambda operator, M, k, G, H, W: 0.5, "whole number"),
     ],

@@ -1,13 +1,13 @@
 """What pages take from the exercises: the solutions, and what students get wrong.
 
 `{solutions}` lays out the solutions of all chapters, each in a closed box: its code, and the remark
-that is its docstring. `{typical-mistakes}` is a table of what the docstrings of the checkers say.
-Both read the files and import nothing, so that an edit of prose is on the page in seconds.
+that is its docstring. `{typical-mistakes}` is a table of the mistakes that the tests make, each of
+which must meet a hint of its own: what no test makes, the page cannot claim. Both read the files
+and import nothing, so that an edit of prose is on the page in seconds.
 """
 
 import ast
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 CHECKERS = "dynconv/exercises"
 SOLUTIONS = "dynconv/exercises/solutions"
+MISTAKES = "tests/exercises"
 
 
 class ExercisesPageError(ValueError):
@@ -37,6 +38,10 @@ class Chapter:
         return self.root / SOLUTIONS / f"chapter_{self.number}.py"
 
     @property
+    def mistakes(self):
+        return self.root / MISTAKES / f"chapter_{self.number}.py"
+
+    @property
     def notebook(self):
         found = [*self.root.glob(f"notebooks/{self.number}_*.ipynb")]
         if len(found) != 1:
@@ -47,10 +52,23 @@ class Chapter:
         return found[0]
 
     def exercises(self):
-        """(number, name, docstring) of each checker, in their order."""
+        """(number, name) of each checker, in their order."""
         for function in functions(self.checkers).values():
-            docstring = ast.get_docstring(function) or ""
-            yield docstring.partition(":")[0], function.name, docstring
+            yield (ast.get_docstring(function) or "").partition(":")[0], function.name
+
+    def recognised(self):
+        """{number: [mistake, ...]}: the keys of MISTAKES in the tests of the chapter."""
+        for statement in parsed(self.mistakes).body:
+            if (
+                isinstance(statement, ast.Assign)
+                and ast.unparse(statement.targets[0]) == "MISTAKES"
+            ):
+                table = statement.value
+                return {
+                    number.value: [mistake.value for mistake in mistakes.keys]
+                    for number, mistakes in zip(table.keys, table.values)
+                }
+        raise ExercisesPageError(f"{self.mistakes} has no table MISTAKES")
 
     def solution(self, name):
         """(code without its docstring, docstring) of the solution of that name."""
@@ -77,11 +95,15 @@ def chapters(root):
 
 def functions(file):
     """{name: definition} of the public functions of a file."""
+    found = [node for node in parsed(file).body if isinstance(node, ast.FunctionDef)]
+    return {node.name: node for node in found if not node.name.startswith("_")}
+
+
+def parsed(file):
+    """The syntax tree of a file."""
     if not file.exists():
         raise ExercisesPageError(f"there is no {file}")
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {node.name: node for node in found if not node.name.startswith("_")}
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def solutions(root):
@@ -90,7 +112,7 @@ def solutions(root):
         notebook = json.loads(chapter.notebook.read_text(encoding="utf-8"))
         title = "".join(notebook["cells"][0]["source"]).partition("\n")[0].lstrip("# ")
         yield f"## {title}\n\n[To the chapter](/notebooks/{chapter.notebook.name})\n"
-        for number, name, _ in chapter.exercises():
+        for number, name in chapter.exercises():
             code, remark = chapter.solution(name)
             yield f"### Exercise {number}\n\n::::{{dropdown}} Show the solution"
             yield f"```python\n{code}\n```\n\n{remark}\n::::\n"
@@ -98,16 +120,13 @@ def solutions(root):
 
 def typical_mistakes(root):
     """Markdown of the table, a row for each exercise."""
-    yield "| Exercise | Typical mistakes |\n|---|---|"
+    yield "| Exercise | Mistakes that its checker recognises |\n|---|---|"
     for chapter in chapters(root):
-        for number, name, docstring in chapter.exercises():
-            found = re.search(r"^Typical mistakes: (.+)\.$", docstring, re.MULTILINE | re.DOTALL)
-            if not found:
-                raise ExercisesPageError(
-                    f"{chapter.checkers}: the docstring of {name} must end with a paragraph"
-                    " 'Typical mistakes: ...; ....'"
-                )
-            yield f"| {number} | {' '.join(found[1].split())} |"
+        recognised = chapter.recognised()
+        for number, _ in chapter.exercises():
+            if not recognised.get(number):
+                raise ExercisesPageError(f"{chapter.mistakes} makes no mistakes for {number}")
+            yield f"| {number} | {'; '.join(recognised[number])} |"
 
 
 class ExercisesDirective(SphinxDirective):
@@ -134,7 +153,7 @@ class TypicalMistakes(ExercisesDirective):
 
 def sources(root):
     """The files that these pages are made of, as Sphinx names them."""
-    places = (CHECKERS, SOLUTIONS, "notebooks")
+    places = (CHECKERS, SOLUTIONS, MISTAKES, "notebooks")
     found = [file for place in places for file in sorted((root / place).glob("*[0-9]*"))]
     return [file.relative_to(root).as_posix() for file in found if file.is_file()]
 
