@@ -3,7 +3,8 @@ what is wrong for whatever reason is refused in one plain line; none of its part
 
 The mistakes of chapter NN stand in `tests/exercises/chapter_NN.py`: MISTAKES, {number: {mistake:
 (answer, pattern that its hint must match)}}, which the teachers' page lists, and OTHERS, {number:
-[(answer, pattern)]}, which must be refused without a hint of their own. What is tried on all
+[(answer, pattern)]}, which must be refused without a hint of their own; and RIGHT, {number:
+[answer]}, unusual ways to a right answer. What is tried on all
 exercises alike stands in `tests/exercises/catalogue.py`.
 """
 
@@ -77,6 +78,20 @@ def test_a_typical_mistake_meets_its_hint(number, answer, hint):
 def test_what_no_hint_is_for_is_refused_all_the_same(number, answer, reason):
     message = refused(number, answer)
     assert re.search(reason, message), message
+
+
+@pytest.mark.parametrize(
+    "number, answer",
+    [
+        pytest.param(number, answer, id=f"{number}-{i}")
+        for file in FILES.values()
+        for number, answers in file.RIGHT.items()
+        for i, answer in enumerate(answers)
+    ],
+)
+def test_an_unusual_answer_is_right(number, answer):
+    verdict, message = exercises.grade(number, answer)
+    assert verdict == "right", message
 
 
 class Changed:

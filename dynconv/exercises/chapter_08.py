@@ -111,7 +111,7 @@ def _look_at_block(answer, layer: DynamicConv, other: DynamicConv, x, alpha) -> 
     """Raise Wrong unless the answer fixes α of `layer` within the block, and of nothing else."""
     expected = dynamic_conv2d(x, layer.weight, alpha.expand(4, -1), padding=1)
     own, own_of_other = layer(x), other(x)
-    unchanged = _memory(layer, x)
+    unchanged, names = _memory(layer, x), set(vars(layer))
     with readers_code(answer):
         block = _context_manager(answer(layer, alpha.clone()))
         with block:
@@ -132,9 +132,10 @@ def _look_at_block(answer, layer: DynamicConv, other: DynamicConv, x, alpha) -> 
             " What the layer calls has to return a tensor (B, M)."
         )
     if not unchanged():
+        left = [f"`{name}`" for name in sorted(vars(layer).keys() - names)]
         raise Wrong(
             "after the block the layer is not as it was: the router has to be back, and nothing"
-            " else may stay."
+            f" else may stay{f' (on the layer itself {left[0]} is left)' if left else ''}."
         )
     with readers_code(answer):
         swallowed = _swallows(answer(layer, alpha.clone()))

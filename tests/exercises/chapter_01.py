@@ -1,5 +1,6 @@
 """Typical mistakes in the exercises of chapter 1, each with the hint that it must meet."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -86,5 +87,25 @@ OTHERS = {
             lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), a @ b),
             r"\(1, 4, 8, 8\) is wanted",
         )
+    ],
+}
+
+# Unusual, and right.
+RIGHT = {
+    "1.1": [
+        lambda a, w: np.einsum("bm,mopqr->bopqr", a.numpy(), w.numpy()),
+        lambda a, w: F.linear(a, w.flatten(1).T).view(3, 5, 2, 3, 3),
+        lambda a, w: torch.tensordot(a, w, dims=1),
+    ],
+    "1.2": [
+        lambda x, w, b, a: F.conv2d(x, (a @ w.flatten(1)).view(4, 2, 3, 3), a @ b, padding=1),
+        lambda x, w, b, a: (
+            ((a @ w.flatten(1)).view(4, -1) @ F.unfold(x, 3, padding=1)).view(1, 4, 8, 8)
+            + (a @ b)[:, None, None]
+        ),
+    ],
+    "1.3": [
+        lambda x, w, a: torch.einsum("bm,moi,bihw->bohw", a, w[..., 0, 0], x),
+        lambda x, w, a: np.einsum("bm,moi,bihw->bohw", a.numpy(), w.numpy()[..., 0, 0], x.numpy()),
     ],
 }

@@ -1,6 +1,8 @@
 """Typical mistakes in the exercises of chapter 2, each with the hint that it must meet."""
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 from dynconv import dynamic_conv2d
 
@@ -71,3 +73,32 @@ MISTAKES = {
 }
 
 OTHERS = {}
+
+# Unusual, and right.
+RIGHT = {
+    "2.1": [
+        lambda x, w, b: 1 / (1 + np.exp(-(x.numpy().mean((2, 3)) @ w.numpy().T + b.numpy()))),
+        lambda x, w, b: F.linear(F.adaptive_avg_pool2d(x, 1).flatten(1), w, b).sigmoid(),
+    ],
+    "2.2": [
+        lambda z, t: torch.stack(
+            [torch.func.jacrev(lambda row: torch.softmax(row / t, 0))(row).diag() for row in z]
+        )
+    ],
+    "2.3": [
+        lambda layer, x, other: torch.cat(
+            [
+                F.conv2d(
+                    one[None],
+                    torch.tensordot(alpha, layer.weight, 1),
+                    None,
+                    layer.stride,
+                    layer.padding,
+                    layer.dilation,
+                    layer.groups,
+                )
+                for one, alpha in zip(x, layer.alpha(other))
+            ]
+        )
+    ],
+}

@@ -1,5 +1,8 @@
 """Typical mistakes in the exercises of chapter 3, each with the hint that it must meet."""
 
+from torch import nn
+
+from dynconv import DynamicConv
 from dynconv.exercises.solutions.chapter_03 import count_dynamic
 
 
@@ -64,4 +67,20 @@ OTHERS = {
     "3.1": [(lambda cin, cout, k, m: 1 / m, "the layers themselves say")],
     "3.2": [(lambda cin, cout, k, m, side: 1.0, "PyTorch counts")],
     "3.3": [(lambda layer, x, y: 7, "you say 7")],
+}
+
+# Unusual, and right.
+RIGHT = {
+    "3.1": [
+        lambda cin, cout, k, m: (
+            sum(p.numel() for p in DynamicConv(cin, cout, k, num_experts=m).parameters())
+            / nn.Conv2d(cin, cout, k, bias=False).weight.numel()
+        )
+    ],
+    "3.3": [
+        lambda layer, x, y: (
+            y.numel() * layer.weight[0, 0].numel()
+            + len(x) * (layer.weight.numel() + layer.routing.weight.numel())
+        )
+    ],
 }

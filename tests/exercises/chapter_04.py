@@ -1,8 +1,11 @@
 """Typical mistakes in the exercises of chapter 4, each with the hint that it must meet."""
 
 import torch
+import torch.nn.functional as F
+from ultralytics.nn.modules import C2f
 
 from dynconv.exercises.solutions.chapter_04 import extra_parameters, merge
+from dynconv.yolo import C2f_DynamicConv
 
 MISTAKES = {
     "4.1": {
@@ -55,4 +58,16 @@ OTHERS = {
     "4.1": [(lambda c2, n, e: 7, "you say 7")],
     "4.2": [(lambda first, second: merge(first, second) * 2, "differs from convolving twice")],
     "4.3": [(lambda c, n, m: 7, "you say 7")],
+}
+
+# Unusual, and right.
+RIGHT = {
+    "4.1": [lambda c2, n, e: C2f(c2, c2, n, e=e).cv2.conv.in_channels],
+    "4.2": [lambda first, second: F.conv2d(second, first.transpose(0, 1))],
+    "4.3": [
+        lambda c, n, m: (
+            sum(p.numel() for p in C2f_DynamicConv(2 * c, 2 * c, n, num_experts=m).parameters())
+            - sum(p.numel() for p in C2f(2 * c, 2 * c, n).parameters())
+        )
+    ],
 }

@@ -3,6 +3,7 @@
 import ast
 import re
 
+import numpy as np
 from torch import nn
 
 from dynconv.exercises.solutions.chapter_05 import add_to_base, arguments, wrong_rows
@@ -102,4 +103,10 @@ OTHERS = {
         (lambda source: source[:-1] + "DynamicConv", "not valid Python|something else|0 times"),
         (lambda source: add_to_base(source) + "EXTRA = 1\n", "something else changed"),
     ]
+}
+
+# Unusual, and right.
+RIGHT = {
+    "5.1": [lambda *row: list(arguments(*row))],
+    "5.2": [lambda model: set(wrong_rows(model)), lambda model: np.array(wrong_rows(model))],
 }

@@ -1,5 +1,7 @@
 """Typical mistakes in the exercises of chapter 6, each with the hint that it must meet."""
 
+from ultralytics.nn.modules import SCDown
+
 from dynconv.exercises.solutions.chapter_06 import extra_multiply_adds
 
 MISTAKES = {
@@ -46,4 +48,10 @@ OTHERS = {
     "6.1": [(lambda p, one, per: p // per, "you say")],
     "6.2": [(lambda c1, c2, k: 7, "you say 7")],
     "6.3": [(lambda cin, cout, k, m: 7, "you say 7")],
+}
+
+# Unusual, and right.
+RIGHT = {
+    "6.1": [lambda p, one, per: next((n for n in range(1, 99) if one + (n - 1) * per == p), None)],
+    "6.2": [lambda c1, c2, k: sum(p.numel() for p in SCDown(c1, c2, k, 1).parameters())],
 }

@@ -198,3 +198,12 @@ OTHERS = {
     "7.2": [(lambda scores: (min(scores), max(scores)), "half-width|around the mean")],
     "7.3": [(lambda stock, variant: "no difference shown", "'better', you say")],
 }
+
+# Unusual, and right.
+RIGHT = {
+    "7.2": [
+        lambda scores: stats.t.interval(0.95, len(scores) - 1, np.mean(scores), stats.sem(scores)),
+        lambda scores: np.array(interval(scores)),
+    ],
+    "7.3": [lambda stock, variant: by(stock, variant, welch)],
+}

@@ -33,6 +33,18 @@ def swallows(layer, alpha):
         yield
 
 
+@contextmanager
+def by_hook(layer, alpha):
+    """The router itself answers with the logits of the given α."""
+    hook = layer.routing.register_forward_hook(
+        lambda router, inputs, logits: alpha.logit().expand_as(logits)
+    )
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
 MISTAKES = {
     "8.1": {
         "give the share within the lights": (
@@ -118,4 +130,12 @@ OTHERS = {
             "not that of the given α",
         )
     ],
+}
+
+# Unusual, and right.
+RIGHT = {
+    "8.3": [
+        lambda layer, alpha: patch.object(layer, "alpha", lambda x: alpha.expand(len(x), -1)),
+        by_hook,
+    ]
 }

@@ -4,6 +4,12 @@ import torch
 
 from dynconv.exercises.solutions.chapter_10 import changed_rows, unseen
 
+
+def noise_without_mean(image):
+    noise = torch.randn_like(image)
+    return noise - noise.mean((2, 3), keepdim=True)
+
+
 MISTAKES = {
     "10.1": {
         "multiply-adds for FLOPs": (
@@ -79,4 +85,13 @@ OTHERS = {
         (lambda stock, variant, meant: changed_rows(stock, variant, meant)[-1:], "the rows are"),
         (lambda stock, variant, meant: True, "a list of whole numbers"),
     ],
+}
+
+# Unusual, and right.
+RIGHT = {
+    "10.2": [
+        lambda image: image + noise_without_mean(image),
+        lambda image: 2 * image.mean((2, 3), keepdim=True) - image,
+    ],
+    "10.3": [lambda stock, variant, meant: set(changed_rows(stock, variant, meant))],
 }

@@ -108,3 +108,15 @@ OTHERS = {
         (lambda operator, M, k, G, H, W: 0.5, "whole number"),
     ],
 }
+
+# Unusual, and right.
+RIGHT = {
+    "11.1": [
+        lambda k, d: [
+            (d - 1) * (tap - k // 2)
+            for row in range(k)
+            for column in range(k)
+            for tap in (row, column)
+        ]
+    ]
+}

@@ -121,3 +121,15 @@ OTHERS = {
         (lambda name: [row[:3] + [row[3][:1]] for row in rows(name)], "two whole numbers"),
     ],
 }
+
+# Unusual, and right.
+RIGHT = {
+    "12.1": [
+        lambda d, bias: len({frozenset((i, j)) for i in range(d + bias) for j in range(d + bias)})
+    ],
+    "12.2": [
+        lambda w1, w2: (
+            torch.outer((w1 + w2) / 2, (w1 + w2) / 2) - torch.outer((w1 - w2) / 2, (w1 - w2) / 2)
+        )
+    ],
+}
