@@ -38,6 +38,7 @@ FIGURES = {
     "image": lambda: on_axes(lambda ax: plots.image(ax, X, "X")),
     "response": lambda: on_axes(lambda ax: plots.response(ax, X - 0.5, 1.0, "Y")),
     "kernel": lambda: on_axes(lambda ax: plots.kernel_heatmap(ax, EXPERTS[0], 1.0, "W")),
+    "signs": lambda: on_axes(plots.sign_key),
     "alpha": lambda: on_axes(lambda ax: plots.alpha_bars(ax, noise(8))),
     "boxes": lambda: plots.boxes(
         [plots.Box("Conv", 1, 2, bold=True), plots.Box("split", 1, 1, fill=0.4)],
@@ -198,6 +199,27 @@ def test_labels_of_curves_that_end_together_stay_apart():
     figure.draw_without_rendering()
     heights = sorted(text.get_window_extent().y0 for text in figure.axes[0].texts)
     assert min(np.diff(heights)) >= 10.5 / 72 * figure.dpi
+
+
+def test_a_key_shows_each_line_as_it_is_drawn():
+    names = ["static", "τ = 1", "τ = 10"]
+    series = dict.fromkeys(names, (T, T))
+    (ax,) = plots.curves(series, "step", "error", baseline="static", key=True).axes
+    samples = ax.get_legend().get_lines()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == names and not ax.texts
+    for sample, line in zip(samples, ax.lines, strict=True):
+        assert sample.get_linestyle() == line.get_linestyle()
+        assert sample.get_color() == line.get_color()
+    assert len({line.get_linestyle() for line in ax.lines[1:]}) == 2
+
+
+def test_the_key_of_signs_has_the_colours_of_the_maps():
+    figure = on_axes(plots.sign_key)
+    (light, _), names = figure.axes[0].images, figure.axes[0].get_xticklabels()
+    ends = light.get_array()[0]
+    for place, colour in ((0, style.NEGATIVE), (16, style.ZERO), (32, style.POSITIVE)):
+        assert matplotlib.colors.to_hex(ends[place]) == colour.light
+    assert [name.get_text() for name in names] == ["negative", "positive"]
 
 
 def test_boxes_lie_where_the_labels_say():

@@ -19,10 +19,15 @@ from .style import number
 
 @matplotlib.rc_context(BOOK_STYLE)
 def curves(
-    series: dict, xlabel: str, ylabel: str, baseline: str | None = "baseline", height: float = 3.2
+    series: dict,
+    xlabel: str,
+    ylabel: str,
+    baseline: str | None = "baseline",
+    height: float = 3.2,
+    key: bool = False,
 ) -> Figure:
-    """Lines with their names at their ends. `series` maps a name to (x, y); y of shape (runs,
-    points) adds the spread of the runs.
+    """Lines with their names at their ends, or, where these lie together, in a key with a sample of
+    each. `series` maps a name to (x, y); y of shape (runs, points) adds the spread of the runs.
 
     The line called `baseline` is grey; 'expert 1', ... take their expert's colour; others are ink,
     told apart by their dashes.
@@ -41,7 +46,8 @@ def curves(
                 f"y of {name!r} must have one value per x ({len(x)}), got {y.shape[1]}"
             )
         colour = BASELINE if name == baseline else experts.get(name, INK)
-        ax.plot(x, y.mean(0), color=colour, linestyle="-" if colour != INK else next(dashes))
+        dash = "-" if colour != INK else next(dashes)
+        ax.plot(x, y.mean(0), color=colour, linestyle=dash, label=name)
         if len(y) > 1:
             ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.15, linewidth=0)
         ends.append((float(y[:, -1].mean()), float(x[-1]), name, colour))
@@ -49,6 +55,10 @@ def curves(
     if all(float(x[-1]).is_integer() for x, _ in series.values()):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y")
+    ax.margins(x=0.02)  # a name at the end of a line stands beyond the axis
+    if key:
+        ax.legend(handlelength=3.2)
+        return figure
     # Names keep one line height of distance, in the order of their lines' ends.
     low, high = ax.get_ylim()
     line = (high - low) * 0.2 / (height - 0.9)

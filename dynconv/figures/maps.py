@@ -47,6 +47,18 @@ def kernel_heatmap(ax, kernel, limit: float, title: str | None = None) -> None:
             ).set_url(f"dc-{theme}")
 
 
+def sign_key(ax) -> None:
+    """What the colours of signed numbers mean, as a strip that fills its axis."""
+    ends = np.linspace(-1, 1, 33)[None]
+    signed_image(ax, ends, 1)
+    frame(ax, None)
+    ax.set(aspect="auto", xticks=[0, 32])
+    negative, positive = ax.set_xticklabels(["negative", "positive"])
+    negative.set_ha("left")
+    positive.set_ha("right")
+    ax.tick_params(length=0)
+
+
 def alpha_bars(ax, alpha, names: list[str] | None = None) -> None:
     """α as one bar per expert, in the expert's colour and hatch, on an axis from 0 to 1."""
     alpha = as_alpha(alpha)

@@ -28,6 +28,7 @@ from .maps import expert_fill, limit_of
 from .maps import image as image
 from .maps import kernel_heatmap as kernel_heatmap
 from .maps import response as response
+from .maps import sign_key as sign_key
 from .matplotlib_style import BASELINE as BASELINE
 from .matplotlib_style import BOOK_STYLE, FAINT, INK, WIDTH, ZERO
 from .matplotlib_style import use_book_style as use_book_style
@@ -50,7 +51,7 @@ def mixing(x, experts, alpha, mixed, y) -> Figure:
     top = 0.28
     flow = top + side + 0.52  # where the flows start
     below = flow + 0.75
-    page = Page(below + picture + 0.3)
+    page = Page(below + picture + 0.45)
     centre = WIDTH / 2
     middle = below + picture / 2
     landing = middle - kernel / 2
@@ -72,6 +73,7 @@ def mixing(x, experts, alpha, mixed, y) -> Figure:
     for at, name in ((0.05 + picture / 2, "X"), (WIDTH - 0.05 - picture / 2, "Y")):
         page.text(at, below + picture + 0.15, name)
     page.text(centre, landing + kernel + 0.15, "Σ αᵢWᵢ")
+    sign_key(page.axes(centre - 0.85, below + picture + 0.1, 1.7, 0.09))
     return page.figure
 
 
