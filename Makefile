@@ -17,7 +17,7 @@ book test bench: export YOLO_OFFLINE := true
 help:  ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-env:  ## make or update .venv: the package, the book's tools, a browser for the tests
+env:  ## make or update .venv: the package, the book's tools, a browser for the tests (7 GB)
 	@$(PYTHON) tools/environment.py
 
 book: env  ## execute the chapters that changed and build the site in _build/html

@@ -6,6 +6,7 @@ import chapter_lists
 import pytest
 import yaml
 from conftest import ROOT
+from sphinx.cmd.build import build_main
 
 PARTS = [
     part["caption"].partition(". ")[0]
@@ -58,6 +59,46 @@ def test_what_is_not_there_is_named(tiny):
         chapter_lists.of_part(tiny, "IV")
     with pytest.raises(chapter_lists.ChapterListError, match="neither book/other.ipynb nor"):
         chapter_lists.say(tiny, "book/other", "question")
+
+
+def test_a_chapter_of_part_one_fits_a_session_with_its_exercises():
+    """So says the page for teachers."""
+    for name in chapter_lists.of_part(ROOT, "I"):
+        _, minutes = chapter_lists.say(ROOT, name, "lesson_minutes")
+        assert minutes + chapter_lists.exercise_minutes(ROOT, name) <= 90, name
+
+
+def test_a_gap_in_the_numbers_is_told_behind_the_chapter_before_it(tiny, chapters_of):
+    (tiny / "notebooks/03_three.ipynb").write_text("{}")
+    assert "Chapter 2 is in preparation." in chapters_of(tiny, "I")
+    (tiny / "notebooks/02_two.ipynb").write_text("{}")
+    assert not any("preparation" in row for row in chapters_of(tiny, "I"))
+
+
+@pytest.fixture
+def chapters_of():
+    """A function: the rows of `{chapters} NUMERAL`."""
+
+    def rows(root, numeral):
+        directive = object.__new__(chapter_lists.Chapters)
+        directive.arguments = [numeral]
+        return list(directive.rows(root))
+
+    return rows
+
+
+@pytest.mark.parametrize("number, ends", [(1, 0), (7, 2)])
+def test_a_chapter_is_found_by_its_number(tmp_path, number, ends, capfd):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/01_one.ipynb").write_text("{}")
+    (tmp_path / "index.rst").write_text(f"See :chapter:`{number}`.")
+    options = ["-q", "-W", "-C", "-D", "extensions=chapter_lists"]
+    assert build_main([*options, str(tmp_path), str(tmp_path / "out")]) == ends
+    if ends:
+        assert "there is no chapter 7" in capfd.readouterr().err
+    else:
+        page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+        assert 'href="notebooks/01_one.html">chapter 1</a>' in page
 
 
 def test_every_chapter_says_all_that_the_lists_need():

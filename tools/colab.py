@@ -61,35 +61,37 @@ def fine(row):
     return not (row["stopped"] or row["replaced"] or row["frames"]["wrong"] or row["messages"])
 
 
-def cell(texts, none):
-    """What a list says in a cell of a table."""
-    return "; ".join(text.replace("|", "\\|") for text in texts) or none
-
-
 def columns(row):
-    """{heading: what the table says of a notebook that was tried}."""
+    """What the table says of a notebook that was tried: when, how long, its frames, all faults."""
     frames = row["frames"]
     high = f"{frames['outputs']}, up to {frames['highest']} px high"
-    return {
-        "tried on": row["tried"],
-        "ends": cell(filter(None, [row["stopped"]]), f"well, after {row['seconds']} s"),
-        "messages": cell(row["messages"], "none"),
-        "packages replaced": cell(row["replaced"], "none"),
-        "in frames": high if frames["outputs"] else "none",
-        "wrong there": cell(frames["wrong"], "nothing"),
-    }
+    replaced = [f"{name} replaced" for name in row["replaced"]]
+    faults = [*filter(None, [row["stopped"]]), *row["messages"], *replaced, *frames["wrong"]]
+    return (
+        row["tried"],
+        f"{row['seconds']} s",
+        high if frames["outputs"] else "none",
+        "; ".join(fault.replace("|", "\\|") for fault in faults) or "nothing",
+    )
+
+
+def name(path):
+    """How the table calls a notebook, in few letters: a link to its page."""
+    number = path.stem.partition("_")[0]
+    called = f"chapter {int(number)}" if number.isdigit() else path.stem.replace("_", " ")
+    return f"[{called}](../{path.relative_to(ROOT).as_posix()})"
 
 
 def table(results):
     """The results as the Markdown that the page holds."""
-    found = results["notebooks"]
-    rows = {path.stem: columns(found[path.stem]) for path in notebooks() if path.stem in found}
-    headings = list(next(iter(rows.values()), {"tried on": ""}))
-    nothing = dict.fromkeys(headings, "") | {"tried on": "not tried"}
-    lines = [f"| notebook | {' | '.join(headings)} |", "| --- |" + " --- |" * len(headings)]
+    lines = [
+        "| notebook | tried on | took | in frames | what went wrong |",
+        "|---|---|---|---|---|",
+    ]
     for path in notebooks():
-        row = rows.get(path.stem, nothing)
-        lines.append(f"| {path.stem} | {' | '.join(row[heading] for heading in headings)} |")
+        row = results["notebooks"].get(path.stem)
+        cells = columns(row) if row else ("not tried", "", "", "")
+        lines.append(f"| {name(path)} | {' | '.join(cells)} |")
     tried = results["notebooks"].values()
     added = sorted({f"{name} {row['added'][name]}" for row in tried for name in row["added"]})
     known = colab_stack.versions()

@@ -22,7 +22,7 @@ from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 import dynconv
 from dynconv import yolo
 
-GROUPS = yaml.safe_load((ROOT / CLAIMS).read_text(encoding="utf-8"))
+GROUPS = yaml.safe_load((ROOT / CLAIMS).read_text(encoding="utf-8"))["claims"]
 LEDGER = {claim["id"]: claim for claim in chain.from_iterable(GROUPS.values())}
 CHECKS = {}
 

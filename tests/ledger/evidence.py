@@ -6,10 +6,7 @@ from scipy import stats
 
 from dynconv.lab import experiment, training
 
-from . import check, said, shown, verdict
-
-# Top-1 and GFLOPs, its own and those of Swin-T: abstract of arXiv 2306.14525.
-PARAMETERNET = [81.6, 0.6, 80.9, 4.5]
+from . import check, shown, verdict
 
 
 def reported(name):
@@ -27,15 +24,6 @@ def reported(name):
 def posts_pretrain():
     """The posts' settings, as the package has them."""
     return training.preset("posts").settings["pretrained"]
-
-
-@check
-def parameternet_swin():
-    accuracy, _, swin, _ = quoted = said("parameternet-swin")
-    small, large = reported("parameternet-swin")["ParameterNet ~600M FLOPs"]
-    assert not posts_pretrain()
-    right = quoted == PARAMETERNET
-    return verdict(right and small > swin, right and large == accuracy)
 
 
 @check

@@ -81,7 +81,8 @@ def selected():
         layer.zero_grad()
         layer(image).square().sum().backward()
         taking_part.append(int((layer.cond_conv.weight.grad.norm(dim=1) > 0).sum()))
-    return verdict(min(taking_part) < 4)
+    selects, combines = max(taking_part) == 1, min(taking_part) == 4
+    return verdict(selects, combines)
 
 
 @check

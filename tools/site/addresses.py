@@ -1,5 +1,9 @@
 """Addresses of the published site, from `repository.url`, and what others show of a page: its first
 paragraph.
+
+Until `make repository URL=...` has named a public repository, the address is a placeholder. Then no
+page has a link to it: marks of GitHub and Colab are left out, 'Download' gives the notebook of this
+site, and what stands in `{unpublished}` is shown, which says what is missing.
 """
 
 import re
@@ -7,6 +11,10 @@ from html import escape
 
 from docutils import nodes
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+PLACEHOLDER = "your_account"  # the owner in an address that is none
+BADGES = re.compile(r"\*\*\[Open in Colab\]\([^)]*\)\*\* · \*\*\[Download\]\([^)]*\)\*\*")
 
 
 def set_addresses(app, config):
@@ -15,6 +23,10 @@ def set_addresses(app, config):
     config.ogp_site_url = f"https://{owner}.github.io/{name}/"
     # The 404 page is shown at any depth, so its links are absolute.
     config.notfound_urls_prefix = f"/{name}/"
+    config.add("is_published", owner != PLACEHOLDER, "env", bool)
+    if not config.is_published:
+        marks = ("use_repository_button", "use_issues_button")
+        config.html_theme_options |= dict.fromkeys(marks, False) | {"launch_buttons": {}}
 
 
 def stay_on_the_site(app, docname, source):
@@ -34,6 +46,35 @@ def stay_on_the_site(app, docname, source):
     source[0] = re.sub(rf"\]\({address}([^)#\s]*)\.html(#[^)\s]*)?\)", link, source[0])
 
 
+def download_from_here(app, docname, source):
+    """Put the site's own notebook in the place of links to a repository that is not there."""
+    if not app.config.is_published:
+        badges = (
+            f"**{{download}}`Download </{docname}.ipynb>`** (this copy of the book is not on"
+            " GitHub, so Colab cannot open it)"
+        )
+        source[0] = BADGES.sub(badges, source[0])
+
+
+def let_links_lead_to_terms(app, doctree):
+    """MyST knows the headings of a page that a link may lead to; here it learns the terms of the
+    glossary, glossary.md#term-expert.
+    """
+    slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for term in doctree.findall(nodes.term):
+        for name in term["ids"]:
+            slugs[name] = (term.line, name, term.astext())
+
+
+class Unpublished(SphinxDirective):
+    """`{unpublished}`: shown while the book has no public address."""
+
+    has_content = True
+
+    def run(self):
+        return [] if self.config.is_published else self.parse_content_to_nodes()
+
+
 def describe(app, pagename, templatename, context, doctree):
     """The first paragraph of a page, which says what it is about, describes it to search engines
     and in previews.
@@ -49,7 +90,10 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
+    app.add_directive("unpublished", Unpublished)
     app.connect("config-inited", set_addresses)
+    app.connect("source-read", download_from_here, priority=600)
+    app.connect("doctree-read", let_links_lead_to_terms)
     app.connect("source-read", stay_on_the_site, priority=600)  # after the executed copies
     app.connect("html-page-context", describe, priority=400)  # before sphinxext-opengraph
     return {"parallel_read_safe": True, "parallel_write_safe": True}

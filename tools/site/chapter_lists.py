@@ -3,7 +3,8 @@
 `{chapters} I` lists the pages of part I in `_toc.yml`, each with the question that it answers;
 `{lesson-plan}` lists the chapters with their minutes, for teachers. A notebook says it in its
 metadata, under `book`: `question`, and a chapter also `lesson_minutes` and `afterwards`; a prose
-page says `question` in its front matter.
+page says `question` in its front matter. {chapter}`3` is a link to chapter 3, whatever its file is
+called.
 """
 
 import json
@@ -11,7 +12,8 @@ import re
 from pathlib import Path
 
 import yaml
-from sphinx.util.docutils import SphinxDirective
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 
 class ChapterListError(ValueError):
@@ -54,6 +56,12 @@ def say(root, name, *fields):
     return [title, *(said[field] for field in fields)]
 
 
+def numbered(root):
+    """{number: name} of the chapters."""
+    files = sorted(root.glob("notebooks/[0-9][0-9]_*.ipynb"))
+    return {int(file.stem[:2]): f"notebooks/{file.stem}" for file in files}
+
+
 def link(root, name):
     """The page as MyST links to it from anywhere."""
     return f"/{name}.ipynb" if (root / f"{name}.ipynb").exists() else f"/{name}.md"
@@ -84,6 +92,14 @@ class Chapters(TableDirective):
         for name in of_part(root, self.arguments[0]):
             title, question = say(root, name, "question")
             yield f"| [{title}]({link(root, name)}) | {question} |"
+        yield from self.missing(root)
+
+    def missing(self, root):
+        """Of a gap in the numbers behind a chapter of this part."""
+        part, there = of_part(root, self.arguments[0]), numbered(root)
+        for number in set(range(1, max(there, default=0))) - there.keys():
+            if there.get(number - 1) in part:
+                yield from ("", f"Chapter {number} is in preparation.")
 
 
 class LessonPlan(TableDirective):
@@ -97,7 +113,18 @@ class LessonPlan(TableDirective):
             yield f"| [{title}]({address}) | {minutes} min | {exercises} min | {afterwards} |"
 
 
+class ChapterRole(SphinxRole):
+    def run(self):
+        name = numbered(Path(self.env.srcdir)).get(int(self.text))
+        if name is None:
+            text = f"there is no chapter {self.text}"
+            return [], [self.inliner.reporter.error(text, line=self.lineno)]
+        uri = self.env.app.builder.get_relative_uri(self.env.docname, name)
+        return [nodes.reference("", f"chapter {self.text}", refuri=uri, internal=True)], []
+
+
 def setup(app):
     app.add_directive("chapters", Chapters)
+    app.add_role("chapter", ChapterRole())
     app.add_directive("lesson-plan", LessonPlan)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
