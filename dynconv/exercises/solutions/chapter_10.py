@@ -10,10 +10,9 @@ def unseen(cin, cout, k, side):
 
 
 def same_colour(image):
-    """This paints the whole image in its average colour. Mirroring
-    works too, if the image is not symmetric, and so does noise whose
-    mean is zero in each channel. A router that pools cannot tell any of
-    them from the original.
+    """This paints the whole image in its average colour. Noise whose
+    mean is zero in each channel, laid over the image, works too. A
+    router that pools cannot tell either from the original.
     """
     return image.mean((2, 3), keepdim=True).expand_as(image)
 
