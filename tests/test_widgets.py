@@ -248,6 +248,7 @@ def test_ordinary_dilated_and_shifted_convolutions_are_deformable_ones(js):
         (): F.conv2d(x_, w, padding=1),
         (("widen", 2),): F.conv2d(x_, w, padding=2, dilation=2),
         (("down", 2), ("right", -3)): wide[:, :, 6 : 6 + 9, 1 : 1 + 12],
+        (("turn", 180),): F.conv2d(x_, w.flip((2, 3)), padding=1),
     }
     for changes, y in expected.items():
         np.testing.assert_allclose(
@@ -797,6 +798,14 @@ def test_each_dot_lies_where_the_pixel_reads_and_shows_its_weight(open_page):
     assert (
         radius["translate(6.5,7.5)"] > radius["translate(8.5,7.5)"] > radius["translate(7.5,7.5)"]
     )
+
+
+def test_half_a_turn_gives_an_edge_kernel_the_opposite_sign(open_page):
+    page = open_page(sampling(kernel=[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]))
+    page.get_by_role("slider", name="turn", exact=True).focus()
+    page.keyboard.press("End")
+    y, ordinary, _ = page.locator(".dc-at-numbers .dc-number").all_inner_texts()
+    assert float(y.replace("−", "-")) == -float(ordinary.replace("−", "-")) != 0
 
 
 def test_the_colours_of_y_keep_their_meaning(open_page):

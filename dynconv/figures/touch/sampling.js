@@ -159,7 +159,7 @@ export function draw(element, data) {
     right: control("right", "shift right", -4, 4, 0.25, 0),
     down: control("down", "shift down", -4, 4, 0.25, 0),
     widen: control("widen", "widen", 0, 3, 0.05, 1),
-    turn: control("turn", "turn", -90, 90, 5, 0, (v) => `${number(v, 0)}°`),
+    turn: control("turn", "turn", -180, 180, 5, 0, (v) => `${number(v, 0)}°`),
     light: control("light", "towards light", 0, 4, 0.1, 0),
   };
   const position = (key, size) =>
