@@ -64,8 +64,8 @@ def go_online() -> None:
     """Take back `stay_offline`: the switches get the values that they had before.
 
     Downloads work again at once. What ultralytics decided when it was imported (no version check,
-    no usage figures, no automatic installation) stays so until the kernel or script is started
-    anew. Without `stay_offline` before, nothing is changed.
+    no usage figures, no automatic installation) stays so until the notebook or script is
+    started anew. Without `stay_offline` before, nothing is changed.
     """
     for name, value in _before.items():
         os.environ.pop(name, None) if value is None else os.environ.update({name: value})

@@ -13,10 +13,11 @@ from dynconv.lab.locks import turn
 
 GOOD = "print('a' + ' value')"
 CLAIM = (
-    "only: [{id: a-claim, says: 'One is `1`.', verdict: holds, because: We looked.,"
-    " shown: chapter#CELL}]"
+    "{posts: {blog: {name: The blog, title: Eins, meaning: One, place: On paper.}}, claims: {only:"
+    " [{id: a-claim, says: 'One is `1`.', post: blog, verdict: holds, because: We looked.,"
+    " shown: chapter#CELL, there: value}]}}"
 )
-LEDGER = "```{claims}\n```\n\n```{claims} only\n```"
+LEDGER = "```{posts}\n```\n\n```{claims}\n```\n\n```{claims} only\n```"
 
 
 @pytest.fixture
@@ -85,7 +86,8 @@ def test_executes_once_and_shows_prose_of_today_around_it(book):
     assert 'href="../notebooks/chapter.html#cell-code"' in claim
     assert 'href="#claim-a-claim"' in claim
     words = " ".join(re.sub("<[^>]+>", " ", claim).split())
-    assert re.fullmatch(r"holds One is 1 \. We looked\. Chapter chapter shows it \. #", words)
+    said = r"holds One is 1 \. The blog \. We looked\. Chapter chapter shows it \. #"
+    assert re.fullmatch(said, words)
     counts = re.search(r'<p class="claim-counts">.*?</p>', page, re.DOTALL)[0]
     words = " ".join(re.sub("<[^>]+>", " ", counts).split())
     verdicts = "holds 1 holds with a condition 0 artefact 0 wrong 0 cannot be known 0"

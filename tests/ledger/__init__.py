@@ -17,6 +17,7 @@ import yaml
 from claims import CLAIMS
 from conftest import ROOT
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
 import dynconv
@@ -76,6 +77,17 @@ def network(name, nc=80):
 @functools.cache
 def cost(name, nc=80, imgsz=640):
     return dynconv.cost(network(name, nc), imgsz=imgsz)
+
+
+@functools.cache
+def printed_then(name, stock, nc):
+    """The GFLOPs as ultralytics printed them when the posts were written: its profiler did not
+    count the matrix products of the attention, which are those of the stock model.
+    """
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(stock, nc)(torch.zeros(1, 3, 640, 640))
+    attention = counter.get_flop_counts()["Global"][torch.ops.aten.bmm] / 1e9
+    return round(cost(name, nc).printed_gflops - attention, 1)
 
 
 @functools.cache

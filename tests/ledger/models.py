@@ -11,7 +11,19 @@ from ultralytics.nn.tasks import yaml_model_load
 import dynconv
 from dynconv import yolo
 
-from . import CHECKS, check, classes, cost, network, rows, said, shown, verdict, verdict_on_print
+from . import (
+    CHECKS,
+    check,
+    classes,
+    cost,
+    network,
+    printed_then,
+    rows,
+    said,
+    shown,
+    verdict,
+    verdict_on_print,
+)
 
 
 def yaml(k):
@@ -60,10 +72,9 @@ def gflops(k):
         assert abs(found.flops / stock.flops - 1) < 1e-3
     else:
         assert found.flops > 1.01 * stock.flops
-    near = abs(found.printed_gflops - number) < 0.15
-    return verdict_on_print(
-        near and found.printed_gflops < stock.printed_gflops, found.flops < 0.999 * stock.flops
-    )
+    printed = printed_then(yaml(k), "yolov10n", nc) == number < found.printed_gflops
+    assert found.printed_gflops < stock.printed_gflops
+    return verdict_on_print(printed, found.flops < 0.999 * stock.flops)
 
 
 for function in (layers, parameters, gflops):
