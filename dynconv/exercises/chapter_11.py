@@ -138,3 +138,45 @@ def _count(value) -> int:
     if value != int(value):
         raise Wrong(f"a whole number is wanted, got {said(value)}.")
     return int(value)
+
+
+def sign_turning_offsets(answer) -> str:
+    """11.4: `sign_turning_offsets(kernel)`: offsets that turn a convolution into the one with the
+    opposite kernel."""
+    generator = torch.Generator().manual_seed(11)
+    line = torch.arange(3, dtype=torch.float64) - 1
+    taps = torch.cartesian_prod(line, line)
+    x = torch.randn(1, 1, 7, 7, dtype=torch.float64, generator=generator)
+    edge = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
+    mixed = torch.tensor([1.0, -1, 2, -2, 3, -3, 4, -4, 0])
+    shuffled = [mixed[torch.randperm(9, generator=generator)].view(3, 3) for _ in range(2)]
+    named = {"the edge kernel": edge, "the edge kernel, transposed": edge.T}
+    named |= {f"the kernel {kernel.int().tolist()}": kernel for kernel in shuffled}
+    for name, kernel in named.items():
+        got = tensor(call(answer, kernel), (9, 2))
+        weight = kernel.double()[None, None]
+
+        def result(offset, weight=weight):
+            everywhere = offset.reshape(1, 18, 1, 1).expand(1, 18, 5, 5)
+            return deform_conv2d(x, everywhere, weight)
+
+        y, plain = result(got), F.conv2d(x, weight)
+        if close(y, -plain):
+            continue
+        whatever = "whatever the kernel holds. Look where the opposite number of each tap stands."
+        signs = {
+            f"left and right change places, {whatever}": close(got, taps * torch.tensor([0, -2])),
+            f"each tap reads at the other side of the centre, {whatever}": close(got, -2 * taps),
+            "nothing has changed: this is the convolution with the kernel itself.": close(y, plain),
+            "these are the places where the taps shall read. An offset is the way there from where"
+            " the tap stands already.": close(result(got - taps), -plain),
+            "each pair is the wrong way round: torchvision wants (down, right).": close(
+                result(got.flip(1)), -plain
+            ),
+        }
+        reject_if(signs, name)
+        raise Wrong(
+            f"{name}: the result differs from the convolution with the opposite kernel by up to"
+            f" {(y + plain).abs().max():.2f}."
+        )
+    return "right: and a kernel of positive numbers has no place to go to."

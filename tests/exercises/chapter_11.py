@@ -5,8 +5,11 @@ import torch
 from dynconv.exercises.solutions.chapter_11 import (
     dilating_offsets,
     numbers_from_the_input,
+    sign_turning_offsets,
     to_torchvision,
 )
+
+TAPS = torch.cartesian_prod(torch.arange(-1.0, 2), torch.arange(-1.0, 2))
 
 MISTAKES = {
     "11.1": {
@@ -92,6 +95,18 @@ MISTAKES = {
             "wrong for k=5",
         ),
     },
+    "11.4": {
+        "give the places instead of the way there": (
+            lambda kernel: sign_turning_offsets(kernel) + TAPS,
+            "the way there from where the tap stands",
+        ),
+        "swap the pairs": (lambda kernel: sign_turning_offsets(kernel).flip(1), "wrong way round"),
+        "exchange left and right whatever the kernel": (
+            lambda kernel: -2 * TAPS * torch.tensor([0, 1]),
+            "transposed: left and right change places",
+        ),
+        "turn by 180° whatever the kernel": (lambda kernel: -2 * TAPS, "other side of the centre"),
+    },
 }
 
 OTHERS = {
@@ -107,6 +122,11 @@ OTHERS = {
         (lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, 7), "you say 7"),
         (lambda operator, M, k, G, H, W: 0.5, "whole number"),
     ],
+    "11.4": [
+        (lambda kernel: torch.zeros(9, 2), "nothing has changed"),
+        (lambda kernel: torch.ones(9, 2), "differs from the convolution with the opposite"),
+        (lambda kernel: sign_turning_offsets(kernel).view(3, 3, 2), r"\(9, 2\) is wanted"),
+    ],
 }
 
 # Unusual, and right.
@@ -118,5 +138,7 @@ RIGHT = {
             for column in range(k)
             for tap in (row, column)
         ]
-    ]
+    ],
+    # a tap whose number is zero may read anywhere
+    "11.4": [lambda kernel: sign_turning_offsets(kernel) + 0.3 * (kernel.flatten() == 0)[:, None]],
 }

@@ -39,3 +39,20 @@ def numbers_from_the_input(operator, M, k, G, H, W):
     if operator in per_point:
         return per_point[operator] * k * k * G * H * W
     return M if operator == "dynamic" else 0
+
+
+def sign_turning_offsets(kernel):
+    """A tap keeps its number and reads where the opposite kernel has
+    it. Sorted, the numbers of the two kernels are the same, so the taps
+    pair up. No offsets help a kernel whose numbers have no opposites,
+    such as a blur: places can exchange its numbers, and make none of
+    them negative.
+    """
+    line = torch.arange(3) - 1
+    taps = torch.cartesian_prod(line, line)  # (down, right), row by row
+    numbers = kernel.flatten()
+    # from the smallest number up: the tap that has it, the place for it
+    tap, place = numbers.argsort(), (-numbers).argsort()
+    offset = torch.empty(9, 2)
+    offset[tap] = (taps[place] - taps[tap]).float()
+    return offset
