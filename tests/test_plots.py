@@ -58,6 +58,15 @@ FIGURES = {
         ["a", "b", "c"],
         ["○ day", "● night", "◐ inverted", "▦ noisy"],
     ),
+    "small curves": lambda: plots.small_curves(
+        {f"layer {i}": {"ours": (T, noise(5)), "baseline": (T, noise(5))} for i in range(4)},
+        "epoch",
+        "spread",
+        baseline="baseline",
+    ),
+    "signed rows": lambda: plots.signed_rows(
+        {"kernel": EXPERTS, "minus mean": EXPERTS / 90}, ["a", "b", "c", "d"]
+    ),
     "strip": lambda: plots.strip(noise(8, 12, 12), noise(8), ["○"] * 8, expert=1),
     "matrix": lambda: plots.matrix(
         noise(2, 3), ["day", "all"], ["own", "mean", "day"], "α from", "images"
@@ -222,6 +231,36 @@ def test_the_key_of_signs_has_the_colours_of_the_maps():
     assert [name.get_text() for name in names] == ["negative", "positive"]
 
 
+def test_bands_that_overlap_have_a_colour_each():
+    runs = {name: (T, noise(2, 5)) for name in ("baseline", "ours", "theirs", "others")}
+    (ax,) = plots.curves(runs, "epoch", "mAP").axes
+    colours = [tuple(band.get_facecolor()[0]) for band in ax.collections]
+    assert len(set(colours)) == len(runs)
+
+
+def test_the_mark_of_a_tiny_spread_is_seen_on_its_bar():
+    """At its two ends stand lines across the bar, with a rim in the colour of the page."""
+    figure = plots.alpha_grid(np.full((1, 1, 2), 0.5), np.full((1, 1, 2), 0.001), ["a"], ["b"])
+    rim, ink = figure.axes[0].lines
+    assert rim.get_color() == style.ZERO.light and rim.get_linewidth() > ink.get_linewidth() + 1
+    for line in (rim, ink):
+        across = [(0.499, 0, 0.3), (0.501, 0, 0.3), (0.499, 1, 0.3), (0.501, 1, 0.3)]
+        points = {tuple(point) for point in line.get_xydata()}
+        assert points >= {(x, i + d) for x, i, half in across for d in (-half, half)}
+
+
+def test_each_row_of_signed_maps_has_a_scale_of_its_own():
+    """A small difference beside a large kernel is not pale, and the scale says that it is small."""
+    figure = plots.signed_rows({"kernel": EXPERTS, "difference": EXPERTS / 90}, list("abcd"))
+    figure.draw_without_rendering()
+    pictures = [ax.images[0].get_array() for ax in figure.axes]
+    assert len(pictures) == 10
+    for of_kernel, of_difference in zip(pictures[:5], pictures[5:]):
+        np.testing.assert_allclose(of_kernel, of_difference, atol=1e-9)
+    limit, texts = abs(EXPERTS).max(), [text.get_text() for text in figure.texts]
+    assert {f"{limit:.1f}", f"−{limit / 90:.3f}"} <= set(texts)
+
+
 def test_boxes_lie_where_the_labels_say():
     figure = plots.detections(np.zeros((1, 10, 10)), [np.array([[0.3, 0.6, 0.2, 0.4]])], ["a"])
     (box,) = figure.axes[0].patches  # pixel (0, 0) is drawn from -0.5 to 0.5
@@ -246,6 +285,21 @@ def test_a_mark_lies_where_it_is_read_and_says_its_weight():
     assert (frame.get_x(), frame.get_y(), frame.get_width()) == (0.5, 1.5, 1)
 
 
+def test_a_mark_beyond_the_image_is_not_cut():
+    places = np.array([[-1.5, 3.0], [9.0, 3.0]])  # the image has rows 0 to 7
+    figure = plots.reading_places(
+        np.zeros((1, 8, 8)), [(2, 1)], {"a": (places[None, None], np.ones((1, 1, 2)))}
+    )
+    (ax,) = figure.axes
+    figure.canvas.draw()
+    for mark in ax.lines:
+        middle = ax.transData.transform((mark.get_xdata()[0], mark.get_ydata()[0]))
+        reach = mark.get_markersize() / 2 / 72 * figure.dpi
+        box = ax.get_window_extent()
+        assert box.x0 < middle[0] - reach and middle[0] + reach < box.x1
+        assert box.y0 < middle[1] - reach and middle[1] + reach < box.y1
+
+
 def test_dots_stand_at_their_ratio_beside_their_name():
     figure = plots.dots(
         {"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}},
@@ -255,7 +309,7 @@ def test_dots_stand_at_their_ratio_beside_their_name():
     (ax,) = figure.axes
     rows = dict(zip((label.get_text() for label in ax.get_yticklabels()), ax.get_yticks()))
     found = {
-        (line.get_marker(), line.get_ydata()[0]): line.get_xdata()[0]
+        (line.get_marker(), round(line.get_ydata()[0])): line.get_xdata()[0]
         for line in ax.lines
         if line.get_marker() in "so"
     }
@@ -268,6 +322,16 @@ def test_dots_stand_at_their_ratio_beside_their_name():
     assert rows["b"] - rows["a"] == 2  # the heading has a line of its own
     low, high = ax.get_xlim()
     assert low < 0.7 and high > 2.5
+
+
+def test_dots_of_equal_ratios_do_not_cover_each_other():
+    figure = plots.dots({"a": dict.fromkeys(("parameters", "operations", "time"), 1.0)}, "ratio")
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    marks = [line for line in ax.lines if line.get_marker() in "soD"]
+    heights = [ax.transData.transform((1, line.get_ydata()[0]))[1] for line in marks]
+    points = [72 / figure.dpi * (upper - lower) for upper, lower in zip(heights, heights[1:])]
+    assert min(points) > marks[0].get_markersize() + marks[0].get_markeredgewidth()
 
 
 def test_epochs_are_whole_numbers():
@@ -317,6 +381,15 @@ def test_epochs_are_whole_numbers():
         ),
         (lambda ax: plots.reading_places(X[None], [(2, 3)], {}), "at least one name"),
         (lambda ax: plots.dots({}, "x"), "one to three kinds"),
+        (lambda ax: plots.small_curves({}, "x", "y"), "same names, at least one"),
+        (
+            lambda ax: plots.small_curves({"a": {"b": (T, T)}, "c": {"d": (T, T)}}, "x", "y"),
+            r"got {'a': \['b'\], 'c': \['d'\]}",
+        ),
+        (
+            lambda ax: plots.signed_rows({"kernel": EXPERTS}, ["a"]),
+            r"one map per title \(1\), got {'kernel': 4}",
+        ),
         (
             lambda ax: plots.dots({"a": {"time": 1}, "b": {"parameters": 1}}, "x"),
             "the same one to three kinds",

@@ -29,8 +29,8 @@ def curves(
     """Lines with their names at their ends, or, where these lie together, in a key with a sample of
     each. `series` maps a name to (x, y); y of shape (runs, points) adds the spread of the runs.
 
-    The line called `baseline` is grey; 'expert 1', ... take their expert's colour; others are ink,
-    told apart by their dashes.
+    The line called `baseline` is grey; 'expert 1', ... take their expert's colour; others are told
+    apart by their dashes: ink, or with several runs a colour each, so that bands can overlap.
     """
     if not series:
         raise ValueError("series must hold at least one name: (x, y), got none")
@@ -38,6 +38,7 @@ def curves(
     ax = figure.add_subplot()
     experts = {style.expert_name(i): colour.light for i, colour in enumerate(style.EXPERTS)}
     dashes = iter(["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))] * 2)
+    colours = iter(colour.light for colour in style.VARIANTS * 2)
     ends = []
     for name, (x, y) in series.items():
         x, y = as_array(f"x of {name!r}", x, 1), np.atleast_2d(as_array(f"y of {name!r}", y, None))
@@ -45,11 +46,12 @@ def curves(
             raise ValueError(
                 f"y of {name!r} must have one value per x ({len(x)}), got {y.shape[1]}"
             )
-        colour = BASELINE if name == baseline else experts.get(name, INK)
-        dash = "-" if colour != INK else next(dashes)
+        colour = BASELINE if name == baseline else experts.get(name)
+        dash = "-" if colour else next(dashes)
+        colour = colour or (next(colours) if len(y) > 1 else INK)
         ax.plot(x, y.mean(0), color=colour, linestyle=dash, label=name)
         if len(y) > 1:
-            ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.15, linewidth=0)
+            ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.2, linewidth=0.8)
         ends.append((float(y[:, -1].mean()), float(x[-1]), name, colour))
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if all(float(x[-1]).is_integer() for x, _ in series.values()):
@@ -201,8 +203,8 @@ def matrix(
 def dots(
     rows: dict[str, dict[str, float]], xlabel: str, headings: dict[str, str] | None = None
 ) -> Figure:
-    """Ratios to a baseline on a logarithmic axis: a row per name, a mark per kind; the grey line is
-    the baseline, 1.
+    """Ratios to a baseline on a logarithmic axis: a row per name, a mark per kind, one below the
+    other so that equal ratios do not cover each other; the grey line is the baseline, 1.
 
     Args:
         rows: {name: {kind: ratio}}, the same two or three kinds in each row, all above 0.
@@ -222,7 +224,7 @@ def dots(
     headings = headings or {}
     if unknown := [name for name in headings if name not in rows]:
         raise ValueError(f"headings must be for names of rows, got {unknown[0]!r}")
-    figure = Figure(figsize=(WIDTH, 0.27 * (len(rows) + len(headings)) + 1.05))
+    figure = Figure(figsize=(WIDTH, 0.42 * (len(rows) + len(headings)) + 1.05))
     ax = figure.add_subplot()
     ax.axvline(1, color=BASELINE, linewidth=1.4, zorder=1)
     marks = [
@@ -251,8 +253,11 @@ def dots(
             linewidth=1.2,
             zorder=0,
         )
-        for value, mark in zip(row.values(), marks):
-            ax.plot(value, line, color=INK, linestyle="", markersize=6, markeredgewidth=1.3, **mark)
+        for i, (value, mark) in enumerate(zip(row.values(), marks)):
+            place = line + 0.27 * (i - (len(row) - 1) / 2)
+            ax.plot(
+                value, place, color=INK, linestyle="", markersize=6, markeredgewidth=1.3, **mark
+            )
     low, high = min(*values, 1) / 1.12, max(*values, 1) * 1.12
     places = [place for place in (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8) if low <= place <= high]
     ax.set(

@@ -1,8 +1,9 @@
 """Static figures in the book's one visual language, from plain arrays; nothing is computed here.
 
 Chapters find all of them here. Whole pictures are drawn in this file; the parts of them, one to an
-axis, in `maps.py`; results in `charts.py`; boxes and arrows in `diagrams.py`. Draw with the light
-form of a colour; `show` writes the figure into the page such that it follows the theme (`svg.py`).
+axis, in `maps.py`; results in `charts.py`, many alike in `panels.py`; boxes and arrows in
+`diagrams.py`. Draw with the light form of a colour; `show` writes the figure into the page such
+that it follows the theme (`svg.py`).
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ from .matplotlib_style import BASELINE as BASELINE
 from .matplotlib_style import BOOK_STYLE, FAINT, INK, WIDTH, ZERO
 from .matplotlib_style import use_book_style as use_book_style
 from .page import Page
+from .panels import signed_rows as signed_rows
+from .panels import small_curves as small_curves
 from .style import number
 from .svg import show as show
 from .svg import to_html as to_html
+
+GAP = (np.nan, np.nan)  # where a line is interrupted
 
 
 @matplotlib.rc_context(BOOK_STYLE)
@@ -111,7 +116,7 @@ def detections(images, boxes, titles: list[str], columns: int = 4) -> Figure:
 
 @matplotlib.rc_context(BOOK_STYLE)
 def alpha_grid(mean, spread, rows: list[str], columns: list[str]) -> Figure:
-    """α of many layers under many conditions: in each cell a bar per expert, 0 to 1, with a line
+    """α of many layers under many conditions: in each cell a bar per expert, 0 to 1, with an I
     from mean − spread to mean + spread.
 
     `mean` and `spread` have shape (rows, columns, experts).
@@ -133,15 +138,15 @@ def alpha_grid(mean, spread, rows: list[str], columns: list[str]) -> Figure:
             x = left + c * (width + gap)
             ax = page.axes(x, top, width, height)
             ax.barh((experts - 1) / 2, 1, height=experts, facecolor=FAINT, alpha=0.45, linewidth=0)
+            marks = []
             for i, (value, deviation) in enumerate(zip(mean[r, c], spread[r, c])):
                 ax.barh(i, value, height=0.8, **expert_fill(i))
-                ax.plot(
-                    [value - deviation, value + deviation],
-                    [i, i],
-                    color=INK,
-                    linewidth=1.6,
-                    solid_capstyle="butt",
-                )
+                low, high = value - deviation, value + deviation
+                marks += [(low, i), (high, i), GAP, (low, i - 0.3), (low, i + 0.3), GAP]
+                marks += [(high, i - 0.3), (high, i + 0.3), GAP]
+            # A rim parts the I from its bar: the spread may be one pixel wide.
+            for colour, pen in ((ZERO, 3.4), (INK, 1.4)):
+                ax.plot(*zip(*marks), color=colour, linewidth=pen)
             ax.set(xlim=(0, 1), ylim=(experts - 0.5, -0.5))
             ax.axis("off")
             if r == 0:
@@ -186,7 +191,8 @@ def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Fi
     image, a mark per place.
 
     The size of a mark is that of its weight, relative to the largest of its operator. Round marks
-    weigh positively, square ones negatively.
+    weigh positively, square ones negatively. Where places lie beyond the image, all panels show
+    that much more around it, so that no mark is cut.
 
     Args:
         images: grey, 0 black to 1 white, (N, H, W).
@@ -200,28 +206,37 @@ def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Fi
     gap = 0.14
     side = (WIDTH - 0.1 - gap * (len(operators) - 1)) / max(len(operators), 3)
     page = Page(0.3 + len(images) * (side + gap))
-    for column, (name, (places, weights)) in enumerate(operators.items()):
+    expected = (len(images), len(pixels))
+    checked = {}
+    for name, (places, weights) in operators.items():
         places, weights = (
             as_array(f"places of {name!r}", places, 4),
             as_array(f"weights of {name!r}", weights, 3),
         )
-        expected = (len(images), len(pixels))
         if weights.shape[:2] != expected or places.shape != (*weights.shape, 2):
             raise ValueError(
                 f"{name!r} must have places {(*expected, 'P', 2)} and weights {(*expected, 'P')},"
                 f" images and pixels first, got {places.shape} and {weights.shape}"
             )
+        checked[name] = places, weights
+    height, width = images.shape[1:]
+    beyond = max(
+        max(-places.min(), (places - (height - 1, width - 1)).max(), 0)
+        for places, _ in checked.values()
+    )
+    for column, (name, (places, weights)) in enumerate(checked.items()):
         limit, left = limit_of(weights), 0.05 + column * (side + gap)
         page.text(left + side / 2, 0.14, name)
         for row, picture in enumerate(images):
             ax = page.axes(left, 0.3 + row * (side + gap), side, side)
             image(ax, picture)
-            point = side * 72 / max(picture.shape)  # of the figure, per pixel of the image
+            # of the figure, per pixel of the image
+            point = side * 72 / (max(height, width) + 2 * beyond)
             for r, c in pixels:
-                for colour, width in ((ZERO, 2.6), (INK, 1.1)):  # seen on dark and on bright pixels
+                for colour, line in ((ZERO, 2.6), (INK, 1.1)):  # seen on dark and on bright pixels
                     ax.add_patch(
                         Rectangle(
-                            (c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width
+                            (c - 0.5, r - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=line
                         )
                     )
             for (r, c), weight in zip(places[row].reshape(-1, 2), weights[row].ravel()):
@@ -236,5 +251,6 @@ def reading_places(images, pixels: list[tuple[int, int]], operators: dict) -> Fi
                     markeredgecolor=ZERO,
                     markeredgewidth=0.6,
                 )
-            ax.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+            edge = beyond + 0.5  # room for half a mark
+            ax.set(xlim=(-edge, width - 1 + edge), ylim=(height - 1 + edge, -edge))
     return page.figure

@@ -44,6 +44,9 @@ HATCH_TILES = (
     ("M0 2h8M0 6h8", 1.3),
 )
 
+# Kinds of layers or models that are trained several times; a figure of them shows no experts.
+VARIANTS = tuple(EXPERTS[i] for i in (4, 6, 7, 5))
+
 BASELINE = Colour("#6b6b6b", "#a6a6a6")  # a static convolution is grey in every comparison
 INK = Colour("#1f2328", "#e6e6e6")  # text, axes
 FAINT = Colour("#d0d4da", "#4a4f57")  # grid lines, empty tracks
