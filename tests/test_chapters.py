@@ -14,6 +14,10 @@ from notebook_files import CHAPTERS, COLAB, cells, code_lines, folded, markdown
 WORDS_PER_MINUTE = 180
 CODE_LINES_PER_MINUTE = 20
 
+# Lines of code that a chapter shows, folded cells apart.
+MOST_LINES = 330
+FEWER_LINES = {"11": 150, "12": 150}  # what the others should come down to
+
 pytestmark = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
@@ -58,9 +62,20 @@ def claimed_minutes(path):
     return found and int(found[1])
 
 
+def visible_lines(path):
+    return sum(code_lines(cell.source) for cell in cells(path, "code") if not folded(cell))
+
+
+def test_shows_no_more_code_than_can_be_read(path):
+    lines, most = visible_lines(path), FEWER_LINES.get(path.stem[:2], MOST_LINES)
+    assert lines <= most, (
+        f"{lines} lines of code are not folded, {most} at most: fold what is not the subject"
+    )
+
+
 def test_claimed_reading_time_is_true(path):
     words = sum(any(letter.isalnum() for letter in word) for word in markdown(path).split())
-    lines = sum(code_lines(cell.source) for cell in cells(path, "code") if not folded(cell))
+    lines = visible_lines(path)
     minutes = words / WORDS_PER_MINUTE + lines / CODE_LINES_PER_MINUTE
     assert abs(claimed_minutes(path) - minutes) <= max(0.25 * minutes, 1), (
         f"{words} words and {lines} lines of code take about {round(minutes)} minutes: write"
