@@ -30,6 +30,10 @@ def shown(value: object) -> str:
     """What a message shows of a value that somebody handed over where another was expected: one
     line, which the representation of a whole model is not.
     """
+    if type(value) in (list, tuple):  # what it holds can be a model, too
+        inside = ", ".join(map(shown, value))
+        text = f"[{inside}]" if type(value) is list else f"({inside}{',' * (len(value) == 1)})"
+        return text if len(text) <= 200 else f"a {type(value).__name__} of {len(value)} values"
     plain = (str, int, float, type(None), type, list, tuple, dict, os.PathLike)
     text = repr(value) if isinstance(value, plain) else ""
     if not text or "\n" in text or len(text) > 80:
@@ -61,6 +65,15 @@ def check_number(name: str, value: float) -> float:
     if not (is_int(value) or isinstance(value, (float, np.floating))):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
     return as_python(value)
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """`value`, one of NumPy's as Python's; a TypeError unless it is True or False. (Any other value
+    would count as one of them, and most often stands one place too early or too late.)
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
 
 
 def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:

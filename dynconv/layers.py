@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import Pair, as_pair, check_channels, check_count, check_number
+from .checks import Pair, as_pair, check_channels, check_count, check_flag, check_number, shown
 from .functional import by_groups, dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
@@ -90,13 +90,13 @@ class DynamicConv(nn.Module):
         if routing_activation not in ROUTING_ACTIVATIONS:
             raise ValueError(
                 f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got"
-                f" {routing_activation!r}"
+                f" {shown(routing_activation)}"
             )
         temperature = check_number("temperature", temperature)
-        if not temperature > 0 or (temperature != 1 and routing_activation == "sigmoid"):
+        if not 0 < temperature < math.inf or (temperature != 1 and routing_activation == "sigmoid"):
             raise ValueError(
-                f"temperature must be positive, and 1 for sigmoid routing, got {temperature!r} for"
-                f" {routing_activation}"
+                "temperature must be positive and finite, and 1 for sigmoid routing, got"
+                f" {temperature} for {routing_activation}"
             )
 
         self.in_features, self.out_features = in_features, out_features
@@ -108,7 +108,11 @@ class DynamicConv(nn.Module):
 
         self.routing = nn.Linear(in_features, num_experts)
         self.cond_conv = Experts(
-            num_experts, out_features, in_features // groups, self.kernel_size, bias
+            num_experts,
+            out_features,
+            in_features // groups,
+            self.kernel_size,
+            check_flag("bias", bias),
         )
 
     def alpha(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 import dynconv
 from dynconv import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConv, DynamicConvBNAct
 from dynconv.benchmark import relative_times
+from dynconv.checks import shown
 from dynconv.relatives import DCNv3, DeformableConv, TimmBackbone, dcnv3
 from dynconv.yolo import DCNv3_YOLO
 
@@ -83,3 +84,46 @@ def test_what_is_no_pair_is_named(value):
 def test_what_is_no_number_is_named(value):
     with pytest.raises(TypeError, match="temperature must be a number, got "):
         DynamicConv(8, 12, routing_activation="softmax", temperature=value)
+
+
+@pytest.mark.parametrize("value", [8, 1, 0.5, "maybe", None, torch.tensor(True)])
+def test_what_is_neither_true_nor_false_is_named(value):
+    """In a list of arguments it is most often one that stands in the wrong place."""
+    with pytest.raises(TypeError, match="bias must be True or False, got "):
+        DynamicConv(8, 12, 3, 1, "", 1, 1, value)
+    with pytest.raises(TypeError, match="shortcut must be True or False, got "):
+        Bottleneck_DynamicConv(8, 8, value)
+    with pytest.raises(TypeError, match="shortcut must be True or False, got "):
+        C2f_DynamicConv(8, 8, 1, value)
+    with pytest.raises(TypeError, match="modulated must be True or False, got "):
+        DeformableConv(8, 8, modulated=value)
+    with pytest.raises(TypeError, match="remove_center must be True or False, got "):
+        DCNv3(8, remove_center=value)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Bottleneck_DynamicConv(8, 8, True, 1, 3), "k must be the two .* got 3"),
+        (lambda: Bottleneck_DynamicConv(8, 8, True, 1, [3]), r"k must be the two .* got \[3\]"),
+        (lambda: Bottleneck_DynamicConv(8, 8, e=0.01), "e = 0.01 leaves none of c2 = 8 channels"),
+        (lambda: C2f_DynamicConv(8, 8, e=0), "e = 0 leaves none of c2 = 8 channels"),
+        (lambda: C2f_DynamicConv(8, 8, 1, False, 0.25), "g must be an int, got 0.25"),
+        (lambda: TimmBackbone("resnet18", strides=[]), r"strides must be a sequence .* got \[\]"),
+        (lambda: TimmBackbone("resnet18", options=[1]), r"options must be a dict .* got \[1\]"),
+        (
+            lambda: DynamicConv(8, 8, routing_activation="softmax", temperature=float("inf")),
+            "temperature must be positive and finite",
+        ),
+    ],
+)
+def test_what_a_block_cannot_be_built_of_is_named(make, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()
+
+
+def test_a_message_shows_one_line_of_whatever_it_is():
+    assert shown([64, (3,), "same"]) == "[64, (3,), 'same']"
+    network = torch.nn.Conv2d(1, 1, 1)
+    assert shown([64, network]) == "[64, an object of the class Conv2d]"
+    assert shown(list(range(1000))) == "a list of 1000 values"

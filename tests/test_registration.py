@@ -5,12 +5,14 @@ several inputs, heads of one's own.
 import importlib
 import sys
 
+import numpy as np
 import pytest
 import torch
 from life import TINY, make_data, run_python
 from torch import nn
 from ultralytics.nn import tasks
-from ultralytics.nn.modules import Classify, Conv, Detect, Segment, v10Detect
+from ultralytics.nn.modules import Classify, Conv, Detect, Pose, Segment, v10Detect
+from ultralytics.utils import LOGGER
 
 from dynconv import yolo
 
@@ -135,6 +137,17 @@ def test_a_function_says_the_channels_that_come_out():
         yolo.register(Nothing, channels="all")
 
 
+@pytest.mark.parametrize("answer", [None, "64", 32.0, 0, [16]])
+def test_channels_that_are_no_whole_number_are_named(answer):
+    """Where they are counted, not where the next row is built of them."""
+    yolo.register(Nothing, channels=lambda c: answer)
+    with pytest.raises((TypeError, ValueError), match="what channels= of Nothing gives must") as e:
+        layers(CONV, (-1, 1, "Nothing", []), CONV)
+    assert e.value.__notes__ == ["row 1 (backbone) of the model builds Nothing of []"]
+    yolo.register(Nothing, channels=lambda c: np.int64(c))
+    assert type(layers(CONV, (-1, 1, "Nothing", []), CONV)[2].conv.in_channels) is int
+
+
 # --- several inputs -------------------------------------------------------------------------------
 
 
@@ -229,6 +242,30 @@ def test_inputs_that_do_not_fit_are_named_with_their_row(inputs, row, message):
     yolo.register(Fusing, inputs=inputs)
     with pytest.raises((ValueError, TypeError), match=message):
         layers(CONV, CONV, head=[row])
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        ((2, 1, "DynamicConv", [64]), r"row 2 \(head\): DynamicConv reads row 2, but .* 0 to 1"),
+        ((-3, 1, "DynamicConv", [64]), "reads row -3, but the rows before it are 0 to 1"),
+        (("-1", 1, "DynamicConv", [64]), "which row DynamicConv reads, a whole number .* got '-1'"),
+        ((None, 1, "DynamicConv", [64]), "which row DynamicConv reads, .* got None"),
+        (([0, 9], 1, "Fusing", [64]), "Fusing reads row 9, but"),
+        (([0, 1.5], 1, "Fusing", [64]), "which row Fusing reads, .* got 1.5"),
+        (([], 1, "Fusing", [64]), "Fusing needs at least one input"),
+    ],
+)
+def test_a_row_that_reads_what_is_not_there_is_named(row, message):
+    yolo.register(Fusing, inputs="many")
+    with pytest.raises(ValueError, match=message):
+        layers(CONV, CONV, head=[row])
+    with pytest.raises(ValueError, match="reads row 0, but is the first: write -1"):
+        layers((0, 1, "DynamicConv", [64]))
+    numbers = np.int64(-1), np.int64(1), "DynamicConv", [np.int64(64)]
+    assert forward(layers(CONV, CONV, numbers)).shape == (1, 32, 8, 8)
+    two = layers(CONV, SAME, ([np.int64(-1), np.int64(0)], 1, "Fusing", [64]))
+    assert forward(two).shape == (1, 32, 16, 16)
 
 
 def test_a_constructor_that_wants_one_number_of_channels_is_told_of_the_list():
@@ -326,6 +363,29 @@ def test_what_a_head_is_told_by_the_model_reaches_one_of_ones_own():
         TypeError, match=r"OlderDetect takes nc, hidden from a row, got \[2, 8, 1\]"
     ):
         layers(*rows, head=[([1], 1, "OlderDetect", ["nc", 8, 1])])
+
+
+class DetectingPose(Pose):
+    pass
+
+
+@pytest.mark.parametrize(
+    "cls, task", [(OlderDetect, ""), (MySegment, ""), (MyV10, "detect"), (MyClassify, "classify")]
+)
+def test_a_head_whose_name_says_no_task_is_told_of(cls, task, monkeypatch):
+    """With YOLO(file) alone ultralytics stops at "model mode for 'None' task"."""
+    said = []
+    monkeypatch.setattr(LOGGER, "warning", said.append)
+    yolo.register(cls)
+    assert len(said) == bool(task) and all(f"YOLO(file, task='{task}')" in text for text in said)
+
+
+def test_a_head_whose_name_says_another_task_is_refused():
+    """ultralytics would train the keypoints as boxes, without a word."""
+    message = "DetectingPose is derived from Pose, of the task 'pose', but .* in this one 'detect'"
+    with pytest.raises(ValueError, match=message):
+        yolo.register(DetectingPose)
+    assert "DetectingPose" not in yolo.registered()
 
 
 MINE = """
@@ -478,10 +538,14 @@ def test_an_object_where_a_name_or_class_is_expected_gets_one_line():
         lambda: layers((-1, 1, model.model, [64])),
         lambda: layers((-1, model, "DynamicConv", [64])),
         lambda: layers((-1, 1, "DynamicConv", [model])),
+        lambda: layers((-1, 1, "DynamicConv", [64, 3, model])),
+        lambda: layers((-1, 1, "DynamicConv", [64, {"of": model}])),
+        lambda: layers((-1, 1, "DynamicConv", {"of": model})),
     ]
     for call in calls:
         with pytest.raises((TypeError, ValueError), match="an object of the class ") as caught:
             call()
-        assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+        said = [str(caught.value), *getattr(caught.value, "__notes__", ())]
+        assert all("\n" not in text and len(text) < 400 for text in said)
     with pytest.raises(ValueError, match=r"name of a module, got <class .*Conv'>: write 'Conv'"):
         layers((-1, 1, Conv, [64]))

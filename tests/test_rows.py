@@ -118,3 +118,20 @@ def test_a_packaged_model_is_found_by_its_file_name(tmp_path, monkeypatch):
     for unknown in ("yolov10n-dynamicconv-9.yaml", "folder/yolov10n-dynamicconv-2.yaml"):
         with pytest.raises(FileNotFoundError):
             YOLO(unknown)
+
+
+@pytest.mark.parametrize("name", ["nn.Nothing", "torchvision.ops.Nothing", "contextlib", "LOGGER"])
+def test_a_name_that_is_no_module_is_named(name):
+    with pytest.raises(yolo.UnknownModuleError, match=f"row 0 .* names the module '{name}'"):
+        build(f"[-1, 1, {name}, [64, 3]]")
+    build("[-1, 1, torchvision.ops.Permute, [[0, 2, 3, 1]]]")
+
+
+@pytest.mark.parametrize("scales", [[0.5, 0.5, 64], {"n": [0.5, 0.5]}, {"n": 0.5}, "n"])
+def test_scales_of_another_form_are_named(scales):
+    with pytest.raises(
+        ValueError, match=r"`scales` .* \{letter: \[depth, width, most channels\]\}"
+    ):
+        build("[-1, 1, DynamicConv, [64]]", scales=scales)
+    with pytest.raises(ValueError, match="does not say which of its scales to build: 1, 2"):
+        build("[-1, 1, DynamicConv, [64]]", scales={1: [1, 1, 64], 2: [1, 1, 64]}, scale="")

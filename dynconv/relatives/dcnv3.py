@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from ..checks import check_count, check_number, check_tensor, refuse_script
+from ..checks import check_count, check_flag, check_number, check_tensor, refuse_script
 from .dcnv3_core import dcnv3, output_size, tap_grid
 
 
@@ -73,6 +73,8 @@ class DCNv3(nn.Module):
         remove_center: bool = False,
     ) -> None:
         super().__init__()
+        remove_center = check_flag("remove_center", remove_center)
+        center_feature_scale = check_flag("center_feature_scale", center_feature_scale)
         points = len(tap_grid(kernel_size, dilation, remove_center))
         kernel_size = check_count("kernel_size", kernel_size)
         dilation = check_count("dilation", dilation)
@@ -100,8 +102,7 @@ class DCNv3(nn.Module):
         self.channels, self.group = channels, group
         self.kernel_size, self.stride, self.pad = kernel_size, stride, pad
         self.dilation, self.offset_scale = dilation, offset_scale
-        self.remove_center = bool(remove_center)
-        self.center_feature_scale = bool(center_feature_scale)
+        self.remove_center, self.center_feature_scale = remove_center, center_feature_scale
 
         self.dw_conv = nn.Sequential(
             nn.Conv2d(

@@ -13,7 +13,7 @@ from torchvision.ops import (
     deform_conv2d,
 )  # here: its first import inside a forward pass breaks the tracing of an export
 
-from ..checks import Pair, as_pair, check_channels, check_count
+from ..checks import Pair, as_pair, check_channels, check_count, check_flag
 
 torch.fx.wrap("deform_conv2d")  # one node of a graph that torch.fx records: it looks at sizes
 
@@ -85,6 +85,7 @@ class DeformableConv(nn.Module):
             raise ValueError(
                 f"offset_groups must divide in_channels = {in_channels}, got {offset_groups}"
             )
+        bias, modulated = check_flag("bias", bias), check_flag("modulated", modulated)
         kernel_size, stride, dilation = (
             as_pair(name, value, 1)
             for name, value in dict(

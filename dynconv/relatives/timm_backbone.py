@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from ..checks import check_count, did_you_mean
+from ..checks import check_count, did_you_mean, shown
 
 
 class TimmBackbone(nn.Module):
@@ -70,8 +70,12 @@ class TimmBackbone(nn.Module):
                 "name must be a string, the name of a network in timm such as 'resnet18', got"
                 f" {type(name).__name__}"
             )
-        if not isinstance(strides, Iterable):
-            raise TypeError(f"strides must be a sequence such as (8, 16, 32), got {strides!r}")
+        if not isinstance(strides, Iterable) or not (strides := list(strides)):
+            raise TypeError(f"strides must be a sequence such as (8, 16, 32), got {shown(strides)}")
+        if not isinstance(options, dict | None):
+            raise TypeError(
+                f"options must be a dict such as {{'drop_path_rate': 0.1}}, got {shown(options)}"
+            )
         strides = [check_count("each of strides", stride) for stride in strides]
         self.net = create(name, pretrained, options or {})
         position = {

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from ultralytics.nn.modules import C2f, Conv
 
-from ..checks import as_pair, as_python, check_count
+from ..checks import as_pair, as_python, check_count, check_flag, check_number, shown
 from ..layers import DynamicConv
 
 
@@ -60,6 +60,16 @@ class DynamicConvBNAct(nn.Module):
         return self.act(self.norm(self.conv(x)))
 
 
+def hidden_channels(c2: int, e: float) -> int:
+    """The channels between the convolutions of a bottleneck, as ultralytics counts them; a
+    ValueError if none are left.
+    """
+    hidden = int(c2 * check_number("e", e))
+    if hidden < 1:
+        raise ValueError(f"e = {e} leaves none of c2 = {c2} channels for what is between")
+    return hidden
+
+
 class Bottleneck_DynamicConv(nn.Module):
     """ultralytics' Bottleneck with its second convolution dynamic: Conv (with BN and SiLU), then a
     bare DynamicConv.
@@ -91,10 +101,13 @@ class Bottleneck_DynamicConv(nn.Module):
     ) -> None:
         super().__init__()
         c1, c2 = check_count("c1", c1), check_count("c2", c2)
-        hidden = int(c2 * e)
+        shortcut = check_flag("shortcut", shortcut)
+        if not isinstance(k, (tuple, list)) or len(k) != 2:
+            raise TypeError(f"k must be the two kernel sizes, such as (3, 3), got {shown(k)}")
+        hidden = hidden_channels(c2, e)
         self.cv1 = Conv(c1, hidden, as_pair("k", k[0], 1), 1)
         self.cv2 = DynamicConv(hidden, c2, k[1], 1, groups=g, **layer)
-        self.add = bool(shortcut and c1 == c2)
+        self.add = shortcut and c1 == c2
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.cv2(self.cv1(x))
@@ -121,6 +134,8 @@ class C2f_DynamicConv(C2f):
     ) -> None:
         # n as C2f takes it: where the third edit was forgotten, it gets the True of the row.
         c1, c2, n = check_count("c1", c1), check_count("c2", c2), as_python(n)
+        shortcut, g = check_flag("shortcut", shortcut), check_count("g", g)
+        hidden_channels(c2, e)
         super().__init__(c1, c2, n, shortcut, g, e)
         self.m = nn.ModuleList(
             Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0, **layer)

@@ -28,6 +28,7 @@ import ultralytics
 from ultralytics.nn import tasks
 from ultralytics.utils.ops import make_divisible
 
+from ..checks import as_python, check_count, shown
 from ..edits import UnsupportedUltralytics, find_collections
 from .rows import FROM_MODEL, Entry, rows_of, signature, split_arguments
 
@@ -52,7 +53,8 @@ class Row(NamedTuple):
 
 def readable(d: dict, registered: dict[str, Entry]) -> dict:
     """The model with strings that arrive as they were written: ultralytics reads those among the
-    arguments as Python, and stops at '' or '3x3'. Rows of its own modules stay as they are.
+    arguments as Python, and stops at '' or '3x3'. Numbers of NumPy, at which it stops among the
+    inputs, are Python's. Rows of its own modules stay as they are.
     """
 
     def protected(value):
@@ -68,6 +70,9 @@ def readable(d: dict, registered: dict[str, Entry]) -> dict:
         for source, repeats, name, arguments in d[section] or ():
             if name in registered:
                 arguments = [protected(value) for value in arguments]
+                many = isinstance(source, (list, tuple))
+                source = list(map(as_python, source)) if many else as_python(source)
+                repeats = as_python(repeats)
             yield [source, repeats, name, arguments]
 
     return d | {section: list(rows(section)) for section in ("backbone", "head") if section in d}
@@ -108,7 +113,9 @@ def finish(row: Row | None, words: dict) -> tuple:
     if not entry.leads_with_channels:
         c2 = inputs[0] if entry.many else inputs
         if callable(entry.channels):
-            c2 = entry.channels(inputs)
+            c2 = check_count(
+                f"what channels= of {entry.cls.__name__} gives", entry.channels(inputs)
+            )
         return entry.cls, n, c2, row.arguments, keywords
     if entry.many:
         c2 = make_divisible(min(args[0], words["max_channels"]) * words["width"], 8)
@@ -133,7 +140,8 @@ def _head(row: Row, args: list, ch: list, words: dict) -> tuple[list, dict]:
     names = [name for name in entry.parameters() if name not in known]
     if len(own) > len(names):
         raise TypeError(
-            f"{entry.cls.__name__} takes {', '.join(names) or 'nothing'} from a row, got {own!r}"
+            f"{entry.cls.__name__} takes {', '.join(names) or 'nothing'} from a row, got"
+            f" {shown(own)}"
         )
     bound = signature(entry.cls).bind(**dict(zip(names, own)) | known | row.keywords)
     return list(bound.args), bound.kwargs
@@ -154,7 +162,7 @@ def note(error: Exception, function: FunctionType, d: dict, registered: dict[str
         c1 = "; its c1 is the list of its inputs' channels" * (
             entry.many and entry.channels is True
         )
-        error.add_note(f"{where} of the model builds {row[2]} of {row[3]!r}{c1}")
+        error.add_note(f"{where} of the model builds {row[2]} of {shown(row[3])}{c1}")
 
 
 def splice(function: FunctionType) -> FunctionType:

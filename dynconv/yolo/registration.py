@@ -8,7 +8,6 @@ on a class is registered by an entry in a table.
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 from collections.abc import Callable
 
@@ -17,8 +16,9 @@ from ultralytics.nn import tasks
 
 from ..checks import shown
 from ..edits import UnsupportedUltralytics
+from .candidates import check_constructor, check_definition, check_held, check_task, head_class
 from .parsing import begin, finish, note, readable, splice
-from .rows import Entry, check_rows, held_by_module, place, rows_of, signature
+from .rows import Entry, check_rows, place, rows_of
 
 _LOCK = threading.RLock()
 _registered: dict[str, Entry] = {}  # by the name in a YAML
@@ -60,7 +60,8 @@ def register(
     Raises:
         TypeError: cls is not a module class, or its constructor takes too few arguments; or repeat
             without channels.
-        ValueError: the name belongs to ultralytics or to another registered class; or a checkpoint,
+        ValueError: the name belongs to ultralytics or to another registered class, or is that of a
+            head from which ultralytics would read another task than the head's; or a checkpoint,
             which stores only where a class is defined, could not hold it: it is defined in
             `__main__` or in a function, or its module does not have it, or another one, under its
             name.
@@ -70,12 +71,13 @@ def register(
         return functools.partial(register, repeat=repeat, channels=channels, inputs=inputs)
     if not (isinstance(cls, type) and issubclass(cls, torch.nn.Module)):
         raise TypeError(f"register needs a subclass of torch.nn.Module, got {shown(cls)}")
-    _check_definition(cls)
-    entry = Entry(cls, repeat, channels, inputs, _head(cls))
+    check_definition(cls)
+    entry = Entry(cls, repeat, channels, inputs, head_class(cls))
     if entry.head:
         many = not issubclass(cls, tasks.Classify)
         entry = entry._replace(channels=False, inputs="many" if many else "one")
-    _check_constructor(entry)
+        check_task(cls)
+    check_constructor(entry)
     with _LOCK:
         known, name = known_as(cls.__name__), cls.__name__
         if name not in _registered and known is not None:
@@ -85,7 +87,7 @@ def register(
                 f"{name} is already registered as {place(known)}: give yours another name, or"
                 " unregister it first"
             )
-        _check_held(cls)
+        check_held(cls)
         add(entry)
     return cls
 
@@ -221,80 +223,6 @@ def _forget(name: str) -> None:
     cls = _registered.pop(name).cls
     for collection in ("dynconv_base", "dynconv_repeat"):
         vars(tasks).get(collection, set()).discard(cls)
-
-
-def _head(cls: type) -> type | None:
-    """The nearest head of ultralytics that a class is derived from."""
-    heads = "ultralytics.nn.modules.head"
-    return next(
-        (
-            one
-            for one in cls.__mro__[1:]
-            if one.__module__ == heads and vars(tasks).get(one.__name__) is one
-        ),
-        None,
-    )
-
-
-def _check_constructor(entry: Entry) -> None:
-    name, wanted = entry.cls.__name__, entry.leading("c1", "c2", "n")
-    if entry.inputs not in ("one", "many"):
-        raise ValueError(f"inputs must be 'one' or 'many', got {shown(entry.inputs)}")
-    if not (isinstance(entry.channels, bool) or callable(entry.channels)):
-        raise TypeError(
-            "channels must be True, False or a function of the input's channels, got"
-            f" {shown(entry.channels)}"
-        )
-    if entry.repeat and entry.channels is not True:
-        raise TypeError(
-            "repeat=True passes the repeat count after c1 and c2, which channels=False leaves out:"
-            " choose one of them"
-        )
-    try:
-        signature(entry.cls).bind_partial(*wanted)
-    except TypeError as error:
-        raise TypeError(
-            f"{name} must be callable with ({', '.join(wanted)}) as first arguments: {error}. If it"
-            " takes the arguments of its row as they stand, register it with channels=False"
-        ) from None
-
-
-def _check_definition(cls: type) -> None:
-    """A checkpoint stores only where a class is defined; a ValueError if that leads nowhere."""
-    if cls.__module__ == "__main__":
-        where = "in __main__ (a script or notebook). A checkpoint that holds it could be loaded"
-        where += " nowhere else"
-    elif "<locals>" in cls.__qualname__:
-        where = f"in a function, as {place(cls)}. A checkpoint could not hold it"
-    else:
-        return
-    raise ValueError(
-        f"{cls.__name__} is defined {where}: move the class into a module file and import it from"
-        " there"
-    )
-
-
-def _check_held(cls: type) -> None:
-    """The same, for a class that its module has lost, or never had."""
-    if not (_is_running(cls.__module__) or held_by_module(cls)):
-        raise ValueError(
-            f"{cls.__name__} says that it is {place(cls)}, but that module has another class or"
-            " nothing under that name, so that a checkpoint could not hold it. If the module was"
-            " reloaded, register the class that it holds now; if the class was generated, write it"
-            " in a module file"
-        )
-
-
-def _is_running(module: str) -> bool:
-    """Whether the file of a module is being executed, which gives it its classes one by one: so it
-    is where `register` is a decorator.
-    """
-    frame = sys._getframe()
-    while frame:
-        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == module:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _refuse_other(cls: type, known: object) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch.nn
+import torchvision.ops
 from ultralytics.nn import tasks
 
 from ..checks import did_you_mean, is_int, shown
@@ -139,11 +140,13 @@ def check_rows(d: dict, registered: dict[str, Entry]) -> None:
                 f"{where} must be [from, repeats, module, arguments], got {shown(row)}"
             )
         _check_name(where, row[2], registered)
-    ours = [(where, row, registered[row[2]]) for where, row in rows if row[2] in registered]
+    ours = [i for i, (_, row) in enumerate(rows) if row[2] in registered]
     if ours:
         _check_scale(d)
-    for where, row, entry in ours:
-        _check_row(where, row, entry)
+    for i in ours:
+        where, row = rows[i]
+        _check_row(where, row, registered[row[2]])
+        _check_source(where, i, row)
 
 
 def _check_name(where: str, name: object, registered: dict[str, Entry]) -> None:
@@ -192,7 +195,9 @@ def _check_row(where: str, row: Sequence, entry: Entry) -> None:
         )
     begin = " that begins with the output channels" if entry.leads_with_channels else ""
     if not isinstance(arguments, (list, tuple)) or (begin and not split_arguments(arguments)[0]):
-        raise ValueError(f"{where}: {name} needs its arguments as a list{begin}, got {arguments!r}")
+        raise ValueError(
+            f"{where}: {name} needs its arguments as a list{begin}, got {shown(arguments)}"
+        )
     positional, keywords = split_arguments(arguments)
     if begin and not isinstance(positional[0], str) and not is_int(positional[0]):
         raise ValueError(
@@ -209,8 +214,25 @@ def _check_row(where: str, row: Sequence, entry: Entry) -> None:
             by_name = any(p.kind is p.KEYWORD_ONLY for p in takes.parameters.values())
             hint = "; what follows the * is given last, as {name: value}" * by_name
             raise TypeError(
-                f"{where}: {name}{takes} cannot be built of {arguments!r}: {error}{hint}"
+                f"{where}: {name}{takes} cannot be built of {shown(arguments)}: {error}{hint}"
             ) from None
+
+
+def _check_source(where: str, i: int, row: Sequence) -> None:
+    """Row i reads rows that are there: -1 is the one before, 0 the first of all."""
+    source, name = row[0], row[2]
+    sources = source if isinstance(source, (list, tuple)) else [source]
+    if not sources:
+        raise ValueError(f"{where}: {name} needs at least one input, got {shown(source)}")
+    for one in sources:
+        if not is_int(one):
+            raise ValueError(
+                f"{where}: the first entry of a row says which row {name} reads, a whole number"
+                f" such as -1, the one before, got {shown(one)}"
+            )
+        if one != -1 and not -i <= one < i:
+            rows = f"the rows before it are 0 to {i - 1}" if i else "is the first: write -1"
+            raise ValueError(f"{where}: {name} reads row {one}, but {rows}")
 
 
 def _check_scale(d: dict) -> None:
@@ -218,9 +240,17 @@ def _check_scale(d: dict) -> None:
     by name that is a large one.
     """
     scales, scale = d.get("scales"), d.get("scale")
+    if scales and not (
+        isinstance(scales, dict)
+        and all(isinstance(size, (list, tuple)) and len(size) == 3 for size in scales.values())
+    ):
+        raise ValueError(
+            "`scales` of a model must be {letter: [depth, width, most channels]}, got"
+            f" {shown(scales)}"
+        )
     if not scales or scale in scales or (not scale and len(scales) == 1):
         return
-    letters, file = ", ".join(scales), f" ({d['yaml_file']})" if "yaml_file" in d else ""
+    letters, file = ", ".join(map(str, scales)), f" ({d['yaml_file']})" if "yaml_file" in d else ""
     asked = (
         f"asks for scale {scale!r}, but has"
         if scale
@@ -236,4 +266,6 @@ def _check_scale(d: dict) -> None:
 def _is_known(name: str) -> bool:
     if name.startswith("nn."):
         return hasattr(torch.nn, name[3:])
-    return name.startswith("torchvision.ops.") or name in vars(tasks)
+    if name.startswith("torchvision.ops."):
+        return hasattr(torchvision.ops, name[16:])
+    return callable(vars(tasks).get(name))

@@ -96,8 +96,7 @@ def build(name: str, nc: int | None = None):
             edited ultralytics brings.
     """
     file = path(name)
-    if nc is not None:
-        check_count("nc", nc)
+    nc = nc if nc is None else check_count("nc", nc)
     for other, where in foreign().items():
         if any(row[2] == other for _, row in rows_of(tasks.yaml_model_load(file))):
             raise ValueError(
