@@ -11,8 +11,10 @@ import yaml
 from life import make_data, run_python
 from tiny import OPTIONS
 from ultralytics import RTDETR, YOLO
+from ultralytics.cfg import get_cfg
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import yaml_model_load
+from ultralytics.utils import LOGGER
 
 import dynconv
 from dynconv.yolo import DynamicConvTrainer
@@ -152,6 +154,21 @@ def test_a_head_of_your_own_is_what_it_is_derived_from():
     content = {"head": [[[0], 1, Mine, ["nc"]]]}
     assert head_of(content).task == "pose"
     assert head_of({"head": [[-1, 1, "nn.Identity", []]]}) is None
+
+
+@pytest.mark.parametrize("name", ["auto", "MuSGD", "AdamW"])
+@pytest.mark.parametrize("model", ["yolov10n-dynamicconv-1", "yolov10n"])
+def test_who_gets_an_optimiser_that_moves_experts_less_is_told(name, model, monkeypatch):
+    """As a training of more than 10,000 steps gets it from optimizer='auto'."""
+    said, network = [], YOLO(f"{model}.yaml").model
+    monkeypatch.setattr(LOGGER, "warning", said.append)
+    trainer = DynamicConvTrainer.__new__(DynamicConvTrainer)
+    trainer.args, trainer.data = get_cfg(), {"nc": 1}
+    optimizer = trainer.build_optimizer(network, name, 0.01, 0.9, 0.0005, 20_000)
+    muon = any(group.get("use_muon") for group in optimizer.param_groups)
+    assert muon == (name != "AdamW"), "ultralytics chooses another one now: see chapter 7"
+    assert len(said) == (muon and model != "yolov10n")
+    assert all("MuSGD" in text and "'AdamW' or 'SGD'" in text for text in said)
 
 
 # --- whatever else is installed -------------------------------------------------------------------

@@ -12,8 +12,9 @@ from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 from ultralytics.data import augment
 from ultralytics.engine.trainer import BaseTrainer
-from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils import DEFAULT_CFG, LOGGER, RANK
 
+from ..layers import Experts
 from .heads import head_of
 from .modules import register_all
 
@@ -35,6 +36,9 @@ class DynamicConvTrainer(BaseTrainer):
     greys some training images of its own accord, and draws other random numbers. This trainer does
     so only if asked with `augmentations=[...]`. Then, and where it is not installed, it changes
     nothing.
+
+    It warns where the optimiser is MuSGD, as with optimizer='auto' in a run of over 10,000 steps:
+    experts move less by it than a static kernel.
 
     For modules of your own, put a subclass into the file that registers them, and pass that. A
     script that imports dynconv and is itself started with `torchrun --nproc_per_node 2 script.py`
@@ -62,6 +66,18 @@ class DynamicConvTrainer(BaseTrainer):
         if cfg is not None:
             _check(cfg, self.args.task)
         return super().get_model(cfg=cfg, weights=weights, verbose=verbose)
+
+    def build_optimizer(self, model, *arguments, **keywords):
+        optimizer = super().build_optimizer(model, *arguments, **keywords)
+        experts = {p for m in model.modules() if isinstance(m, Experts) for p in m.parameters()}
+        muon = [group["params"] for group in optimizer.param_groups if group.get("use_muon")]
+        if RANK in (-1, 0) and experts & set(sum(muon, [])):
+            LOGGER.warning(
+                f"{type(optimizer).__name__} takes the kernels of a dynamic layer as one matrix, so"
+                " that each moves less than a static kernel would, 6 times with 32 output channels"
+                " and 15 with 256. Name another optimizer, 'AdamW' or 'SGD', and an lr0 for it"
+            )
+        return optimizer
 
     def build_dataset(self, *arguments, **keywords):
         with self._what_was_asked_for():
