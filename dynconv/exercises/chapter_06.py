@@ -28,7 +28,7 @@ def classes(answer) -> str:
         got = call(answer, parameters, 1000, 390, may_be_none=True)
         if got is not None:
             raise Wrong(f"{parameters} {reason}: None is wanted, you say {said(got)}.")
-    return "right: and two models that give the same number are better evidence than one."
+    return "right: a number that fits no class count says that something else differs."
 
 
 def scdown_parameters(answer) -> str:
