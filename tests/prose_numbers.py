@@ -16,8 +16,8 @@ WORDS = dict(one=1, a=1, an=1) | {word: 2 + i for i, word in enumerate(FEW)}
 WORDS |= {word: 11 + i for i, word in enumerate(TEENS)}
 WORDS |= {word: 20 + 10 * i for i, word in enumerate(TENS)}
 SCALES = dict(hundred=100, thousand=1000, million=1e6, billion=1e9)
-PARTS = dict(half=2, third=3, quarter=4, fifth=5, eighth=8, ninth=9, tenth=10, sixteenth=16)
-PARTS |= dict(hundredth=100, thousandth=1000)
+PARTS = dict(half=2, third=3, quarter=4, fifth=5, sixth=6, seventh=7, eighth=8, ninth=9, tenth=10)
+PARTS |= dict(sixteenth=16, twentieth=20, hundredth=100, thousandth=1000)
 SIGNS = {"½": 1 / 2, "¼": 1 / 4, "¾": 3 / 4, "⅓": 1 / 3, "⅔": 2 / 3}
 UNITS = dict(second=1, minute=60, hour=3600, epoch=1, line=1)
 
