@@ -52,8 +52,8 @@ def say(same: dict[str, object], other: dict[str, object]) -> None:
         )
     if any(place(cls).startswith("ultralytics.") for cls in (same | other).values()):
         parts.append(
-            "Where the tutorials' four edits put it there, `python -m dynconv patch"
-            f" {tree} --undo` takes them back."
+            f"If `python -m dynconv patch` made the edits, `python -m dynconv patch {tree} --undo`"
+            " takes them back; those that were made by hand are taken back by hand."
         )
     text = f"dynconv registers its modules with ultralytics at {tree}. {' '.join(parts)}"
     if parts and text not in _said:
