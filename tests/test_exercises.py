@@ -247,10 +247,25 @@ def test_a_check_that_fails_itself_does_not_blame_the_answer(monkeypatch):
     assert verdict == "failed" and "nothing of your answer" in message
 
 
+def test_a_default_dtype_that_an_answer_set_is_set_back():
+    exercises.grade("2.1", lambda x, w, b: torch.set_default_dtype(torch.float64))
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_a_line_of_a_decorated_answer_is_the_readers_own():
+    @CATALOGUE.contextlib.contextmanager
+    def answer(layer, alpha):
+        yield layer.no_such_name
+
+    assert "(in the line `yield layer.no_such_name`)" in refused("8.3", answer)
+
+
 @pytest.mark.parametrize(
     "wanted, got, says",
     [
-        (0.596031, 0.596, "0.59603, you say 0.596 (do not round it)"),
+        (0.596031, 0.596, "0.59603, you say 0.596 (if you rounded it: do not)"),
+        (1.01, 1.0, "1.01, you say 1"),
+        (17376, 17380.5, "17376, you say 17380.5"),
         (0.5, 0.25, "0.5, you say 0.25"),
         (1 / 3, 1 / 3 + 1e-7, "0.3333333, you say 0.3333334"),
         (100000, 100001.0, "100000, you say 100001"),

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 
 from ..functional import dynamic_conv2d
 from ..layers import DynamicConv
-from .checking import Wrong, call, close, reject, tensor
+from .checking import Wrong, call, close, readers_code, reject, tensor
+from .watching import memory
 
 
 def router(answer) -> str:
     """2.1: `router(x, weight, bias)`: (B, C, H, W), (M, C), (M,) -> α (B, M), as the code of the
     tutorials does it."""
     torch.manual_seed(0)
-    x, weight, bias = torch.randn(3, 4, 6, 5) + 0.3, torch.randn(2, 4), torch.randn(2)
-    logits = x.mean((2, 3)) @ weight.T + bias
-    got = tensor(call(answer, x, weight, bias), (3, 2))
-    mistakes = {
-        "these α compete: that is a softmax. The code uses a sigmoid, so each αᵢ stands on its"
-        " own.": torch.softmax(logits, 1),
-        "these are the logits. Squash them into 0..1.": logits,
-        "you summed the pixels. Average them, or α would depend on the size of the image.": (
-            torch.sigmoid(x.sum((2, 3)) @ weight.T + bias)
-        ),
-        "the bias of the Linear is missing.": torch.sigmoid(x.mean((2, 3)) @ weight.T),
-        "that is max pooling. The router takes the mean of each channel.": (
-            torch.sigmoid(x.amax((2, 3)) @ weight.T + bias)
-        ),
-    }
-    reject(got, mistakes, close)
-    if not close(got, torch.sigmoid(logits)):
-        raise Wrong("the numbers differ from sigmoid(Linear(mean over height and width)).")
+    for B, C, H, W, M in [(3, 4, 6, 5, 2), (2, 5, 4, 4, 3)]:
+        x, weight, bias = torch.randn(B, C, H, W) + 0.3, torch.randn(M, C), torch.randn(M)
+        got = tensor(call(answer, x, weight, bias), (B, M))
+        pooled, logits = x.mean((2, 3)), x.mean((2, 3)) @ weight.T + bias
+        alpha, of_pixels = logits.sigmoid(), torch.einsum("bchw,mc->bmhw", x, weight)
+        mistakes = {
+            "these α compete: that is a softmax. The code uses a sigmoid, so each αᵢ stands on its"
+            " own.": torch.softmax(logits, 1),
+            "these α sum to one. Those of a sigmoid stand each on its own: do not divide by their"
+            " sum.": alpha / alpha.sum(1, keepdim=True),
+            "these are the logits. Squash them into 0..1.": logits,
+            "you summed the pixels. Average them, or α would depend on the size of the image.": (
+                torch.sigmoid(x.sum((2, 3)) @ weight.T + bias)
+            ),
+            "the bias of the Linear is missing.": torch.sigmoid(pooled @ weight.T),
+            "the bias belongs to the Linear: add it before the sigmoid.": (
+                torch.sigmoid(pooled @ weight.T) + bias
+            ),
+            "all images got the same α: you averaged over the batch, too.": (
+                torch.sigmoid(pooled.mean(0) @ weight.T + bias).expand(B, -1)
+            ),
+            "average first, and squash then: a sigmoid of a mean is no mean of sigmoids.": [
+                torch.sigmoid(of_pixels + bias[:, None, None]).mean((2, 3)),
+                torch.sigmoid(pooled) @ weight.T + bias,
+            ],
+            "that is max pooling. The router takes the mean of each channel.": (
+                torch.sigmoid(x.amax((2, 3)) @ weight.T + bias)
+            ),
+        }
+        reject(got, mistakes, close)
+        if not close(got, alpha):
+            raise Wrong("the numbers differ from sigmoid(Linear(mean over height and width)).")
     return "right: three steps, and the whole image is in α."
 
 
@@ -38,18 +55,20 @@ def sensitivity(answer) -> str:
     """2.2: `sensitivity(logits, temperature)`: ∂αᵢ/∂zᵢ of a softmax with temperature, (B, M) -> (B,
     M)."""
     torch.manual_seed(0)
-    logits = torch.randn(3, 4)
-    for temperature in (1.0, 5.0):
+    for temperature, shape in [(1.0, (3, 4)), (5.0, (3, 4)), (0.5, (2, 5))]:
+        logits = torch.randn(shape)
         alpha, cold = torch.softmax(logits / temperature, 1), torch.softmax(logits, 1)
         alone = torch.sigmoid(logits)
         expected = alpha * (1 - alpha) / temperature
-        got = tensor(call(answer, logits, temperature), (3, 4))
+        got = tensor(call(answer, logits, temperature), shape)
         if close(got, expected):
             continue
         mistakes = {
             "right at τ = 1 only. zᵢ enters as zᵢ/τ: the chain rule leaves a factor.": (
                 alpha * (1 - alpha)
             ),
+            "the factor of the chain rule is not that one: how far does zᵢ/τ move when zᵢ moves by"
+            " one?": [alpha * (1 - alpha) * temperature, alpha * (1 - alpha) / temperature**2],
             "the temperature must also act inside the softmax: α = softmax(z/τ).": [
                 cold * (1 - cold),
                 cold * (1 - cold) / temperature,
@@ -60,7 +79,11 @@ def sensitivity(answer) -> str:
             "when zᵢ grows, αᵢ grows but the denominator grows too: differentiate both.": [
                 alpha,
                 alpha * alpha,
+                alpha / temperature,
+                alpha * alpha / temperature,
             ],
+            "the slopes are zero: the α of an image always sum to one. Differentiate each αᵢ by"
+            " itself, not their sum.": torch.zeros(shape),
         }
         reject(got, mistakes, close)
         raise Wrong(
@@ -79,8 +102,17 @@ def with_foreign_alpha(answer) -> str:
     for options in ({}, {"stride": 2}, {"padding": 0}, {"dilation": 2}, {"groups": 2}):
         layer = DynamicConv(4, 6, 3, num_experts=2, **options)
         layer.routing.weight.data.mul_(4)
+        theirs = copy.deepcopy(layer)
+        unchanged = memory(theirs, x)
         with torch.no_grad():
-            _look_at_swap(call(answer, layer, x, other), layer, x, other, options)
+            with readers_code(answer):
+                got = answer(theirs, x.clone(), other.clone())
+            _look_at_swap(got, layer, x, other, options)
+        if not unchanged():
+            raise Wrong(
+                "the numbers are right, and afterwards the layer is not what it was. Undo what you"
+                " change in it, or do without."
+            )
     return "right: this is the swap test, and chapter 8 asks it of a whole detector."
 
 

@@ -42,34 +42,46 @@ def channels_before_last_conv(answer) -> str:
 def merge(answer) -> str:
     """4.2: `merge(first, second)`: (Cmid, Cin, 1, 1), (Cout, Cmid, 3, 3) -> (Cout, Cin, 3, 3)."""
     torch.manual_seed(0)
-    first, second, x = torch.randn(4, 3, 1, 1), torch.randn(5, 4, 3, 3), torch.randn(2, 3, 8, 8)
-    got = call(answer, first, second)
-    shape = tuple(getattr(got, "shape", ()))
+    for cmid, cin, cout in [(4, 3, 5), (6, 5, 2)]:
+        first, second = torch.randn(cmid, cin, 1, 1), torch.randn(cout, cmid, 3, 3)
+        _look_at_merged(call(answer, first, second), first, second)
+    return "right: two layers in name, one in fact."
+
+
+def _look_at_merged(got, first: torch.Tensor, second: torch.Tensor) -> None:
+    """Raise Wrong unless one convolution with `got` is that with `first`, then with `second`."""
+    (cmid, cin), cout = first.shape[:2], len(second)
     wrong_shapes = {
         "this kernel still takes the channels in the middle. The merged one goes from Cin to"
-        " Cout.": (5, 4, 3, 3),
-        "you multiplied along the channels in the middle; now sum over them.": (5, 4, 3, 3, 3),
-        "the kernel is turned round: a kernel has the shape (Cout, Cin, 3, 3).": (3, 5, 3, 3),
+        " Cout.": (cout, cmid, 3, 3),
+        "you multiplied along the channels in the middle; now sum over them.": (
+            cout,
+            cmid,
+            cin,
+            3,
+            3,
+        ),
+        "the kernel is turned round: a kernel has the shape (Cout, Cin, 3, 3).": (cin, cout, 3, 3),
     }
-    reject(shape, wrong_shapes, operator.eq)
-    got = tensor(got, (5, 3, 3, 3))
-    x, first, second = x.double(), first.double(), second.double()
-    expected = F.conv2d(F.conv2d(x, first), second)
+    reject(tuple(getattr(got, "shape", ())), wrong_shapes, operator.eq)
+    got = tensor(got, (cout, cin, 3, 3))
+    x = torch.randn(2, cin, 8, 8, dtype=torch.float64)
+    expected = F.conv2d(F.conv2d(x, first.double()), second.double())
     mended = {
         "the kernel is upside down: no flip is needed, a 1×1 convolution does not move pixels.": (
             F.conv2d(x, got.flip(2, 3))
         ),
+        "rows and columns of the kernel changed places.": F.conv2d(x, got.mT),
         "you averaged over the channels in the middle. A convolution sums over them.": (
-            F.conv2d(x, 4 * got)
+            F.conv2d(x, cmid * got)
         ),
     }
     reject(expected, mended, close)
     if not close(F.conv2d(x, got), expected):
         raise Wrong(
-            "convolving once with your kernel differs from convolving twice. Sum over the channels"
-            " in the middle."
+            "convolving once with your kernel differs from convolving twice. Multiply along the"
+            " channels in the middle, then sum over them."
         )
-    return "right: two layers in name, one in fact."
 
 
 def extra_parameters(answer) -> str:
@@ -83,9 +95,16 @@ def extra_parameters(answer) -> str:
             continue
         mistakes = {
             "that is one bottleneck; there are n of them.": expected // n if n > 1 else [],
-            "the BatchNorm of the old convolution goes as well: two numbers per channel.": (
-                expected + n * 2 * c
-            ),
+            "the BatchNorm of the old convolution goes as well: two numbers per channel.": [
+                expected + n * 2 * c,
+                expected + n * c,
+                expected + n * 4 * c,
+            ],
+            "the router's Linear has a bias, one number per expert.": [
+                expected - n * experts,
+                expected - n * experts + n * 2 * c,
+            ],
+            "the difference is asked for: take off what goes.": n * dynamic,
             "the router is missing: a Linear from c channels to the experts, with bias.": [
                 n * (experts - 1) * kernel,
                 n * ((experts - 1) * kernel - 2 * c),

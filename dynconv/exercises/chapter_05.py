@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import os
+import re
 from typing import NamedTuple
 
 from .checking import Wrong, call, number, reject_if, said, whole_numbers
@@ -40,7 +42,9 @@ ROWS = [
     Row([256, True], 6, 32, True, True),
     Row([128, True], 1, 32, True, True),
     Row([128, 3, 1], 6, 32, True, False),
+    Row([256, True], 4, 32, True, True),
     Row([128, 3, 2], 1, 16, False, False),
+    Row([128, 3, 2], 6, 16, False, False),
 ]
 
 
@@ -78,7 +82,10 @@ def _signs(row: Row, given: list, count: int) -> dict[str, bool]:
     not_rounded_up = ([channels], [round(channels)], [int(channels)], [channels // 8 * 8])
     return {
         "a class outside the first collection gets the arguments of the row as they are, you give"
-        f" {said(given)}.": not row.in_base,
+        f" {said(given)}.": not row.in_base and given != row.args,
+        "at least one module is made, whatever the depth.": (
+            count == 0 or (row.in_repeat and given[2:3] == [0])
+        ),
         "c2 takes the place of the row's first argument, and does not come before it.": (
             given[2:] == row.args
         ),
@@ -97,9 +104,11 @@ def _signs(row: Row, given: list, count: int) -> dict[str, bool]:
         "a class in the second collection is told its repeats, as the third argument.": (
             row.in_repeat and given == [*wanted[:2], *row.args[1:]]
         ),
-        f"the depth scales the repeats, {row.n} · {DEPTH} rounded.": (
-            (row.in_repeat and row.n in given[2:3] and row.n > 1)
-            or (given == wanted and count == row.n)
+        f"the depth scales the repeats of every row: {row.n} · {DEPTH} is {row.n * DEPTH:.3g},"
+        " rounded to the nearest.": (
+            row.n > 1
+            and (count == row.n or given == wanted or (row.in_repeat and len(given) == len(wanted)))
+            and given[:2] + given[3:] == wanted[:2] + wanted[3:]
         ),
     }
 
@@ -120,6 +129,7 @@ def wrong_rows(answer) -> str:
             " of its `True`?": got == [2, 6],
             "that one lost its shortcut. Where a block repeats, there are two C2f in a Sequential:"
             " rows 2 and 6.": got == [4],
+            "the first row has number 0.": got == [row + 1 for row in wanted] and model is wrong,
             f"in a model that is built rightly you find {got}.": model is right,
         }
         reject_if(signs)
@@ -221,9 +231,8 @@ def _look_at_edit(got: str, source: str, where: str) -> None:
     without, collections = _taken_out(tree)
     comments = [line.split("#")[1] for line in source.splitlines() if "#" in line]
     signs = {
-        "DynamicConv is in the second collection, too. Only the first one has Conv.": (
-            any("Conv" not in names for names in collections)
-        ),
+        "DynamicConv is in the second collection. Only the first one takes it, the one that holds"
+        " Conv and Bottleneck.": any(not names & {"Conv", "Bottleneck"} for names in collections),
         f"DynamicConv is wanted in the first collection once, it is there {len(collections)}"
         " times.": len(collections) != 1,
         "something else changed besides the new name.": (
@@ -231,8 +240,18 @@ def _look_at_edit(got: str, source: str, where: str) -> None:
         ),
         "a comment got lost. A syntax tree has none: take only the position from it, and insert"
         " text.": any(comment not in got for comment in comments),
+        "the name is in its place, and something else changed: spaces, lines, or the end of the"
+        " text. Insert the name and a comma, nothing more.": not _is_inserted(got, source),
     }
     reject_if(signs, where)
+
+
+def _is_inserted(got: str, source: str) -> bool:
+    """Whether `got` is `source` with the name and its comma in one place."""
+    start, more = len(os.path.commonprefix([got, source])), len(got) - len(source)
+    around = got[:start] + got[start + more :]
+    name = re.fullmatch(r"[\s,]*DynamicConv[\s,]*", got[start : start + more])
+    return around == source and name is not None
 
 
 def _parsed(source: str, where: str) -> ast.Module:

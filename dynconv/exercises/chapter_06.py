@@ -6,24 +6,39 @@ import torch
 from torch import nn
 
 from ..layers import DynamicConv
-from .checking import Wrong, against, call, flops, near, number, reject, said
+from .checking import Wrong, against, attempted, call, near, number, reject, said
+from .watching import flops
 
 
 def classes(answer) -> str:
     """6.1: `classes(parameters, with_one_class, per_class)`: the number of classes, or None if none
     fits."""
-    for expected in (25, 2, 1):
-        got = number(call(answer, 1000 + 390 * (expected - 1), 1000, 390))
+    counts, given = (25, 2, 1, 12), []
+    for expected, per_class in zip(counts, (390, 390, 390, 511)):
+        parameters = 1000 + per_class * (expected - 1)
+        given.append(call(answer, parameters, 1000, per_class, may_be_none=True))
+        if given[-1] is None:
+            continue
+        got = number(given[-1])
         if got == expected - 1:
             raise Wrong("that is how many more; the model with one class has one already.")
         if not near(got, expected):
             raise Wrong(
-                f"1000 + 390 · {expected - 1} parameters, 1000 with one class, 390 for each"
-                f" further one: the number of classes is {against(expected, got)}."
+                f"1000 + {per_class} · {expected - 1} parameters, 1000 with one class, {per_class}"
+                f" for each further one: the number of classes is {against(expected, got)}."
             )
+    if given == [None] * len(counts):
+        attempted(None)
+    if None in given:
+        missed = counts[given.index(None)]
+        raise Wrong(
+            f"for the count of a model with {missed} class{'es' * (missed > 1)} you say"
+            " None. That is for counts that no number of classes explains."
+        )
     for parameters, reason in (
         (1000 + 390 * 7 + 1, "is not 1000 plus a whole number of times 390"),
         (1000 - 390, "is less than with one class, and a detector has at least one"),
+        (1000 - 2 * 390, "is less than with one class, and a detector has at least one"),
     ):
         got = call(answer, parameters, 1000, 390, may_be_none=True)
         if got is not None:
@@ -43,11 +58,22 @@ def scdown_parameters(answer) -> str:
             "the second convolution stays within each channel: its kernels have one input"
             " channel.": pointwise + c2 * c2 * k * k + norms,
             "the two BatchNorms are missing: two numbers per channel each.": pointwise + depthwise,
-            "there are two BatchNorms, one behind each convolution.": pointwise
-            + depthwise
-            + 2 * c2,
+            "there are two BatchNorms, one behind each convolution, with two numbers per channel"
+            " each.": pointwise + depthwise + 2 * c2,
+            "the convolutions have no bias.": expected + 2 * c2,
+            "the running mean and variance of a BatchNorm are no parameters: nobody trains them.": [
+                expected + 4 * c2,
+                expected + 4 * c2 + 2,
+            ],
+            "each channel has a k × k kernel of its own.": [
+                pointwise + c2 * k + norms,
+                pointwise + k * k + norms,
+            ],
             "the first convolution has changed the channels already: the second works on c2 of"
-            " them.": [pointwise + c1 * k * k + norms, pointwise + c1 * k * k + 4 * c1],
+            " them.": [pointwise + c1 * k * k + more for more in (norms, 4 * c1, 2 * c1 + 2 * c2)],
+            "the channels change in the first convolution, so both BatchNorms have c2 of them.": (
+                expected + 2 * c1 - 2 * c2 if c1 != c2 else []
+            ),
         }
         reject(got, mistakes)
         raise Wrong(
@@ -58,7 +84,7 @@ def scdown_parameters(answer) -> str:
 
 def extra_multiply_adds(answer) -> str:
     """6.3: `extra_multiply_adds(cin, cout, k, num_experts)`."""
-    for cin, cout, k, experts in [(16, 32, 3, 4), (64, 128, 3, 2), (8, 8, 1, 8)]:
+    for cin, cout, k, experts in [(16, 32, 3, 4), (64, 128, 3, 3), (8, 8, 1, 8)]:
         x, kernel = torch.zeros(1, cin, 6, 6), cout * cin * k * k
         static = flops(nn.Conv2d(cin, cout, k, padding=k // 2, bias=False), x)
         expected = (flops(DynamicConv(cin, cout, k, num_experts=experts), x) - static) // 2
@@ -68,6 +94,10 @@ def extra_multiply_adds(answer) -> str:
         mistakes = {
             "that is in FLOPs; a multiply-add is two of them.": 2 * expected,
             "the mixing is right; the router's Linear comes on top.": experts * kernel,
+            "the mixing is missing: M multiply-adds for each number of the kernel.": cin * experts,
+            "the bias of the router is added, which is no multiply-add. Routing is Cin · M.": (
+                expected + experts
+            ),
             "mixing touches every number of every expert: M per kernel number, not M − 1.": [
                 (experts - 1) * kernel,
                 (experts - 1) * kernel + cin * experts,

@@ -18,6 +18,8 @@ def optimiser_steps(answer) -> str:
         (304, 8, 8, 4),
         (100, 24, 64, 5),
         (300, 8, 64, 4),
+        (100, 24, 64, 4),
+        (100, 48, 64, 4),
         (100, 16, 64, 3),
         (64, 32, 16, 2),
     ]:
@@ -39,8 +41,21 @@ def optimiser_steps(answer) -> str:
             "the last, smaller batch of an epoch is a batch too: round up.": (
                 images // batch * epochs // per_step
             ),
-            f"{case}: a batch is never split, so a batch of {batch} makes {per_step} batches per"
-            " step, and batches are whole.": images * epochs // nbs,
+            f"{case}: nbs / batch is {nbs / batch:.3g}, which is rounded to the nearest, not up.": (
+                per_epoch * epochs // -(-nbs // batch) if -(-nbs // batch) > per_step else []
+            ),
+            "a step that still waits for batches when the run ends is never taken: round down.": [
+                per_epoch * epochs / per_step,
+                round(per_epoch * epochs / per_step),
+                -(-per_epoch * epochs // per_step),
+            ],
+            "that is one epoch; the run has more.": per_epoch // per_step if epochs > 1 else [],
+            f"{case}: a batch is never split. Count whole batches, the last of an epoch too; a step"
+            f" takes {per_step} of them.": [
+                images * epochs // nbs,
+                -(-images * epochs // nbs),
+                -(-images * epochs // batch) // per_step,
+            ],
         }
         reject(got, mistakes)
         raise Wrong(f"{case}: the steps are {against(expected, got)}.")
@@ -49,10 +64,13 @@ def optimiser_steps(answer) -> str:
 
 def interval(answer) -> str:
     """7.2: `interval(scores)`: the 95 % confidence interval of the mean."""
-    for scores in ([0.7, 0.8], [0.61, 0.66, 0.58, 0.7, 0.64], [0.5, 0.52, 0.9]):
+    # two scores at last: with them several mistakes give the same interval
+    for scores in ([0.61, 0.66, 0.58, 0.71, 0.64, 0.69], [0.5, 0.52, 0.9], [0.7, 0.8]):
         n, mean, s = len(scores), np.mean(scores), np.std(scores, ddof=1)
         t, of_mean = stats.t.ppf(0.975, n - 1), s / n**0.5
         low, high = _bounds(call(answer, list(scores)))
+        if near(low, mean):
+            raise Wrong("(low, high) is wanted; the first of your two numbers is the mean.")
         if low > high:
             raise Wrong(
                 f"(low, high) is wanted, the lower bound first; got ({low:.3f}, {high:.3f})."
@@ -69,13 +87,23 @@ def interval(answer) -> str:
             "0.95 leaves 5 % on each side; for an interval of 95 % take ppf(0.975, …).": (
                 stats.t.ppf(0.95, n - 1) * of_mean
             ),
+            "that is a confidence of 99 %; 95 % is asked for.": stats.t.ppf(0.995, n - 1) * of_mean,
+            "that is the whole width, to each side of the mean; half of it belongs there.": (
+                2 * t * of_mean
+            ),
+            "the standard deviation is divided by √n, not by n.": t * s / n,
+            "n − 1 is in the standard deviation and in the degrees of freedom; what divides the"
+            " standard deviation is √n.": t * s / (n - 1) ** 0.5,
+            "that is the variance; take its root, the standard deviation.": t * s**2 / n**0.5,
         }
+        if near((low + high) / 2, np.median(scores)) and not near(np.median(scores), mean):
+            raise Wrong("the middle of your interval is the median of the scores; take the mean.")
         if not near((low + high) / 2, mean):
             raise Wrong(
                 f"the middle of the interval is the mean, {against(mean, (low + high) / 2)}."
             )
         reject(half, mistakes, lambda got, wrong: np.isclose(got, wrong, rtol=1e-3))
-        if not near(half, t * of_mean):
+        if not np.isclose(half, t * of_mean, rtol=4e-4, atol=0):  # a table has t to four digits
             raise Wrong(f"for {scores} the half-width is {against(t * of_mean, half)}.")
     return "right: and see how wide it is for two scores."
 
@@ -99,6 +127,9 @@ CASES = [  # (scores of stock, of the variant, verdict by Welch's 95 % interval)
     ([0.79, 0.80, 0.80, 0.80], [0.88, 0.82], "no difference shown"),
     ([0.79, 0.80, 0.80], [0.83, 0.85, 0.85, 0.90, 0.80, 0.85, 0.81], "better"),
     ([0.81, 0.80], [0.88, 0.85, 0.83, 0.82, 0.84, 0.78], "no difference shown"),
+    # other degrees of freedom, and n for n - 1 in the variance
+    ([0.81, 0.81, 0.80, 0.79], [0.88, 0.84], "no difference shown"),
+    ([0.80, 0.76], [0.82, 0.88, 0.82, 0.87], "no difference shown"),
 ]
 
 
@@ -109,6 +140,7 @@ def verdict(answer) -> str:
         if not isinstance(got, str) or got not in ("better", "worse", "no difference shown"):
             raise Wrong(f"'better', 'worse' or 'no difference shown' is wanted, got {said(got)}.")
     if given == [expected for _, _, expected in CASES]:
+        _look_at_none(answer)
         return "right: and the colleague's two numbers show nothing."
     mistakes = {
         "the wrong way round: the question is whether the variant is better than stock.": _turned,
@@ -118,6 +150,10 @@ def verdict(answer) -> str:
         "you take the two variances for equal. Welch's interval does not.": _equal_variances,
         "1.96 is for very many scores. With few, Student's t is larger.": _normal,
         "that is an interval of 90 %: 0.05 is left on each side.": _ninety,
+        "Welch's degrees of freedom are fewer than n + m − 2, which is for equal variances.": (
+            _degrees_of_equal
+        ),
+        "the variances have n − 1 in them: ddof=1.": _without_ddof,
         "the intervals of the two means may overlap while their difference is clear of zero: take"
         " the interval of the difference.": _overlap,
     }
@@ -129,6 +165,17 @@ def verdict(answer) -> str:
     )
     reason = "one score has no spread, so " if min(len(stock), len(variant)) < 2 else ""
     raise Wrong(f"{stock} against {variant}: {reason}{expected!r}, you say {got!r}.")
+
+
+def _look_at_none(answer) -> None:
+    """Raise Wrong unless a list without a score shows nothing either."""
+    for stock, variant in (([], [0.8, 0.81]), ([0.8, 0.81], [])):
+        got = call(answer, stock, variant)
+        if got != "no difference shown":
+            raise Wrong(
+                f"{stock} against {variant}: no score is fewer than two, so 'no difference shown',"
+                f" you say {said(got)}."
+            )
 
 
 def _unless_single(method, stock: list[float], variant: list[float], expected: str) -> str:
@@ -162,6 +209,18 @@ def _normal(stock, variant, expected):
     return stats.norm.interval(0.95, np.mean(variant) - np.mean(stock), error)
 
 
+def _degrees_of_equal(stock, variant, expected):
+    error = sum(np.var(each, ddof=1) / len(each) for each in (stock, variant)) ** 0.5
+    degrees = len(stock) + len(variant) - 2
+    return stats.t.interval(0.95, degrees, np.mean(variant) - np.mean(stock), error)
+
+
+def _without_ddof(stock, variant, expected):
+    (a, n), (b, m) = ((np.var(each) / len(each), len(each)) for each in (stock, variant))
+    degrees = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1))
+    return stats.t.interval(0.95, degrees, np.mean(variant) - np.mean(stock), (a + b) ** 0.5)
+
+
 def _overlap(stock, variant, expected):
     (low, high), (least, most) = (
         stats.t.interval(0.95, len(each) - 1, np.mean(each), stats.sem(each))
@@ -190,6 +249,9 @@ def train_on_digits(answer) -> str:
             f"the settings say 2 epochs, the run has {epochs}: pass the settings on.": epochs != 2,
             f"the settings say {other}={settings.get(other)!r}, the run has"
             f" {run.settings.get(other)!r}: pass the settings on as they are.": other != "",
+            "the data are not in the folder that was given: scenes.make takes `folder`, too.": (
+                not [*Path(folder).rglob(f"{run.data['name']}/data.yaml")]
+            ),
             "the run is not in the folder that was given: training.train takes `folder`, too.": (
                 not Path(run.folder).resolve().is_relative_to(Path(folder).resolve())
             ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -22,6 +20,7 @@ from .checking import (
     reject,
     said,
 )
+from .watching import memory
 
 
 def variance_share(answer) -> str:
@@ -30,8 +29,25 @@ def variance_share(answer) -> str:
     expected = routing.variance_share(alpha, lights)
     got = number(call(answer, alpha, lights))
     of_experts = [routing.variance_share(alpha[:, [m]], lights) for m in range(alpha.shape[1])]
-    means = [alpha[np.array(lights) == name].mean(0) for name in sorted(set(lights))]
+    truth, names = np.array(lights), sorted(set(lights))
+    means = [alpha[truth == name].mean(0) for name in names]
+    of_images = np.array(means)[[names.index(light) for light in lights]]
     mistakes = {
+        "η² of 1 says that α does not vary at all within a light. Does your code write into `alpha`"
+        " itself, or compare the list `lights` with a name? np.array(lights) can be compared.": 1,
+        "the variance is taken over the images, for each expert by itself: axis 0.": (
+            of_images.var() / alpha.var()
+        ),
+        "these are standard deviations. η² is a share of variance.": (
+            of_images.std(0).sum() / alpha.std(0).sum()
+        ),
+        "both variances need the same divisor: ddof in one of them and not in the other?": [
+            of_images.var(0).sum() / alpha.var(0, ddof=1).sum(),
+            of_images.var(0, ddof=1).sum() / alpha.var(0).sum(),
+        ],
+        "that is a percentage; a share lies between 0 and 1.": 100 * expected,
+        "that is the variance between the lights over that within them. What is asked for is its"
+        " share of the whole.": expected / (1 - expected),
         "that is the share *within* the lights; the one between them is what remains to 1.": (
             1 - expected
         ),
@@ -65,6 +81,7 @@ def accuracy(answer) -> str:
             (truth[to_images.argmin(1)] == truth).mean()
         ),
         "that is the share of wrong guesses.": 1 - expected,
+        "that is a percentage; a share lies between 0 and 1.": 100 * expected,
         "that is the number of right guesses; divide by the number of images.": (
             expected * len(alpha)
         ),
@@ -109,13 +126,13 @@ def fixed_alpha(answer) -> str:
 
 def _look_at_block(answer, layer: DynamicConv, other: DynamicConv, x, alpha) -> None:
     """Raise Wrong unless the answer fixes α of `layer` within the block, and of nothing else."""
-    expected = dynamic_conv2d(x, layer.weight, alpha.expand(4, -1), padding=1)
+    expected = dynamic_conv2d(x, layer.weight, alpha.expand(len(x), -1), padding=1)
     own, own_of_other = layer(x), other(x)
-    unchanged, names = _memory(layer, x), set(vars(layer))
+    unchanged, names, of_class = memory(layer, x), set(vars(layer)), dict(vars(DynamicConv))
     with readers_code(answer):
         block = _context_manager(answer(layer, alpha.clone()))
         with block:
-            inside, of_other = layer(x), other(x)
+            inside, of_other, of_one = layer(x), other(x), layer(x[:1])
     if not close(of_other, own_of_other):
         raise Wrong(
             "inside the block *another* layer has the given α too. You changed what all layers"
@@ -126,34 +143,49 @@ def _look_at_block(answer, layer: DynamicConv, other: DynamicConv, x, alpha) -> 
             "inside the block the router still decides. The layer calls `self.alpha(x)`: what must"
             " stand there while the block runs?"
         )
-    if not close(inside, expected):
+    if not (close(inside, expected) and close(of_one, expected[:1])):
         raise Wrong(
             "inside the block the output is not that of the given α for every image of the batch."
-            " What the layer calls has to return a tensor (B, M)."
+            " What the layer calls has to return a tensor (B, M), for a batch of any size."
         )
+    _look_at_rest(layer, unchanged, names, of_class, "after the block")
+    for error in (InterruptedError, ValueError, RuntimeError, KeyError):
+        with readers_code(answer):
+            outcome = _what_comes_out(answer(layer, alpha.clone()), error)
+        if outcome is None:
+            raise Wrong(
+                f"an error inside the block, {error.__name__}, was swallowed. It has to come out"
+                " again: clean up without catching it."
+            )
+        if not isinstance(outcome, error):
+            raise Wrong(
+                f"the error inside the block was {error.__name__}, and what came out of it was"
+                f" {type(outcome).__name__}: {str(outcome)[:80]}. The error itself has to come out."
+            )
+        if not unchanged():
+            raise Wrong(
+                "after an error in the block the layer keeps the foreign α. The clean-up has to"
+                " happen in any case."
+            )
+
+
+def _look_at_rest(layer: DynamicConv, unchanged, names: set, of_class: dict, when: str) -> None:
+    """Raise Wrong unless all is as it was."""
     if not unchanged():
         left = [f"`{name}`" for name in sorted(vars(layer).keys() - names)]
         raise Wrong(
-            "after the block the layer is not as it was: the router has to be back, and nothing"
-            f" else may stay{f' (on the layer itself {left[0]} is left)' if left else ''}."
+            f"{when} the layer is not as it was: the router has to be back, and nothing else may"
+            f" stay or change{f' (on the layer itself {left[0]} is left)' if left else ''}."
         )
-    with readers_code(answer):
-        swallowed = _swallows(answer(layer, alpha.clone()))
-    if swallowed:
+    if dict(vars(DynamicConv)) != of_class:
         raise Wrong(
-            "an error inside the block was swallowed. It has to come out again: clean up without"
-            " catching it."
-        )
-    if not unchanged():
-        raise Wrong(
-            "after an error in the block the layer keeps the foreign α. The clean-up has to happen"
-            " in any case."
+            f"{when} the class of the layer is not as it was, and all other layers share it."
         )
 
 
 def _context_manager(block):
     block = attempted(block)
-    if not hasattr(block, "__enter__"):
+    if not hasattr(type(block), "__enter__"):
         raise Wrong(
             f"`with fixed_alpha(...):` needs a context manager, got {said(block)}. See the hint:"
             " contextlib.contextmanager makes one of a function with a yield."
@@ -161,24 +193,11 @@ def _context_manager(block):
     return block
 
 
-def _memory(layer: DynamicConv, x: torch.Tensor) -> Callable[[], bool]:
-    """Asks later whether the layer still is what it is now, in its numbers and in what it does."""
-    before = {name: value.clone() for name, value in layer.state_dict().items()}
-    own, names = layer(x), set(vars(layer))
-
-    def unchanged() -> bool:
-        now = layer.state_dict()
-        same = now.keys() == before.keys() and all(torch.equal(now[k], before[k]) for k in before)
-        return same and set(vars(layer)) == names and close(layer(x), own)
-
-    return unchanged
-
-
-def _swallows(block) -> bool:
-    """Whether an error inside the block never comes out of it."""
+def _what_comes_out(block, error: type) -> BaseException | None:
+    """What comes out of the block when this error happens inside."""
     try:
         with block:
-            raise InterruptedError
-    except InterruptedError:
-        return False
-    return True
+            raise error("inside the block")
+    except BaseException as outcome:
+        return outcome
+    return None

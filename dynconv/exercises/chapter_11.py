@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
 from ..relatives import dcnv3
-from .checking import Wrong, call, close, number, reject, reject_if, said, tensor
+from .checking import Wrong, call, close, near, number, reject, reject_if, said, tensor
 
 
 def dilating_offsets(answer) -> str:
@@ -52,9 +52,15 @@ def _off_the_dilated(offsets: torch.Tensor, k: int, d: int) -> float:
 def to_torchvision(answer) -> str:
     """11.2: `to_torchvision(offset)`: DCNv3's offsets in the order of torchvision."""
     generator = torch.Generator().manual_seed(11)
-    B, H, W, G, k = 2, 4, 5, 3, 3
-    offset = torch.randn(B, H, W, G, k * k, 2, generator=generator)
-    got = tensor(call(answer, offset), (B, 2 * G * k * k, H, W))
+    for B, H, W, G, k in [(2, 4, 5, 3, 3), (3, 5, 4, 2, 5)]:
+        offset = torch.randn(B, H, W, G, k * k, 2, generator=generator)
+        _look_at_order(tensor(call(answer, offset), (B, 2 * G * k * k, H, W)), offset, k)
+    return "right: the shape alone would have accepted four orders, three of them wrong."
+
+
+def _look_at_order(got, offset: torch.Tensor, k: int) -> None:
+    """Raise Wrong unless `got` holds the offsets in the order of torchvision."""
+    B, H, W, G = offset.shape[:4]
 
     def ordered(swap_pairs=True, swap_taps=True):
         grid = offset.view(B, H, W, G, k, k, 2)
@@ -74,15 +80,15 @@ def to_torchvision(answer) -> str:
     }
     reject(got, mistakes, close)
     if not close(got, ordered()):
-        x = torch.randn(B, H, W, 2 * G, generator=generator)
-        mask = torch.full((B, H, W, G, k * k), 1 / 9)
-        weight = torch.full((2 * G, 1, k, k), 1 / 9)
-        y = deform_conv2d(x.permute(0, 3, 1, 2), got.float(), weight, padding=1).permute(0, 2, 3, 1)
+        x = torch.randn(B, H, W, 2 * G)
+        mask = torch.full((B, H, W, G, k * k), 1 / k**2)
+        weight = torch.full((2 * G, 1, k, k), 1 / k**2)
+        y = deform_conv2d(x.permute(0, 3, 1, 2), got.float(), weight, padding=k // 2)
+        y = y.permute(0, 2, 3, 1)
         raise Wrong(
             "fed to torchvision, the result differs from DCNv3 by up to"
-            f" {(y - dcnv3(x, offset, mask)).abs().max():.2f}."
+            f" {(y - dcnv3(x, offset, mask, k, pad=k // 2)).abs().max():.2f}."
         )
-    return "right: the shape alone would have accepted four orders, three of them wrong."
 
 
 def numbers_from_the_input(answer) -> str:
@@ -106,8 +112,16 @@ def numbers_from_the_input(answer) -> str:
     _look_at_points("deformable", got["deformable"], 2, k, G, H, W)
     _look_at_points("DCNv3", got["DCNv3"], 3, k, G, H, W)
     for name, per_point in (("deformable", 2), ("DCNv3", 3)):
-        if _count(call(answer, name, 8, 5, 1, 3, 7)) != per_point * 25 * 21:
-            raise Wrong(f"{name}: right for k=3, wrong for k=5 with one group.")
+        count = _count(call(answer, name, 8, 5, 1, 3, 7))
+        if count != per_point * 25 * 21:
+            raise Wrong(
+                f"{name}: right for k=3, G=5, 10 × 12; for k=5, G=1, 3 × 7 you say {count}. Is"
+                " there a number in your code that should be a name?"
+            )
+    for name, wanted in (("static", 0), ("dynamic", 8)):
+        count = _count(call(answer, name, 8, 5, 1, 3, 7))
+        if count != wanted:
+            raise Wrong(f"{name}: right for {M} experts; for 8 you say {count}.")
     return "right: four numbers against thousands. That is what 'per image' and 'per pixel' mean."
 
 
@@ -135,9 +149,9 @@ def _look_at_points(name: str, got: int, per_point: int, k: int, G: int, H: int,
 def _count(value) -> int:
     """The reader's whole number."""
     value = number(value)
-    if value != int(value):
+    if not near(value, round(value)):
         raise Wrong(f"a whole number is wanted, got {said(value)}.")
-    return int(value)
+    return round(value)
 
 
 def sign_turning_offsets(answer) -> str:
@@ -173,6 +187,8 @@ def sign_turning_offsets(answer) -> str:
             "each pair is the wrong way round: torchvision wants (down, right).": close(
                 result(got.flip(1)), -plain
             ),
+            "two taps read at the same place. Each place of the opposite kernel has one tap: pair"
+            " them one to one, also where a number stands twice.": _doubled(got + taps, kernel),
         }
         reject_if(signs, name)
         raise Wrong(
@@ -180,3 +196,9 @@ def sign_turning_offsets(answer) -> str:
             f" {(y + plain).abs().max():.2f}."
         )
     return "right: and a kernel of positive numbers has no place to go to."
+
+
+def _doubled(places: torch.Tensor, kernel: torch.Tensor) -> bool:
+    """Whether two taps whose number is not zero read at the same place."""
+    places = places[kernel.flatten() != 0].round(decimals=4)
+    return len(places.unique(dim=0)) < len(places)

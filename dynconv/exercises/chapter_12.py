@@ -27,6 +27,9 @@ def star_features(answer) -> str:
                 [] if bias else [(d + 1) * (d + 2) // 2, (d + 1) ** 2]
             ),
             "the squares are missing: i = j is a pair too.": n * (n - 1) // 2,
+            "the product of the two biases is missing: the 1, too, counts as a product.": (
+                expected - 1 if bias else []
+            ),
             "only products of two different numbers stand there twice. The squares do not, so do"
             " not halve them.": [n * n / 2, n * n // 2],
             "the 1 does not only make one more product: with each number of x it makes that number"
@@ -79,8 +82,8 @@ def _mistaken_forms(w1: torch.Tensor, w2: torch.Tensor) -> dict:
         "xᵀAx is twice the product: what you add up counts it twice.": both,
         "only the squares are there. The coefficients of xᵢxⱼ with i ≠ j stand beside the"
         " diagonal.": squares,
-        "xᵀAx is right, but all of it stands above the diagonal: share each coefficient between"
-        " (i, j) and (j, i).": torch.triu(both) - squares,
+        "xᵀAx is right, but all of it stands on one side of the diagonal: share each coefficient"
+        " between (i, j) and (j, i).": [torch.triu(both) - squares, torch.tril(both) - squares],
         "the diagonal is right; beside it each coefficient stands twice, at (i, j) and at (j, i),"
         " and xᵀAx adds both: half of it belongs in each.": both - squares,
     }
@@ -99,7 +102,8 @@ def rows(answer) -> str:
             "the arguments of Index are turned round: first the channels, then the place.": (
                 counts == [0, 1, 2] and places == channels
             ),
-            "places in a list count from 0.": counts == channels and places == [1, 2, 3],
+            "Index reads the list that TimmBackbone gives: these three maps, at the places 0, 1"
+            " and 2.": counts == channels and places == sorted(places),
             "the maps are in reverse order. The head expects P3 first: the largest map, at stride"
             " 8.": counts == channels[::-1],
             f"you give the channels {counts} to every network; {name} has {channels}. Ask the"
@@ -138,7 +142,9 @@ def _index_arguments(got, name: str) -> list[tuple[int, int]]:
         f" {list(backbone[3])}.": list(backbone[3][:1]) != [name],
         "the backbone reads the image: its 'from' is −1.": backbone[0] != -1,
         "every Index reads the list of row 0. With −1 it would read the row before it, and from the"
-        " second one on that is a single map.": any(row[0] != 0 for row in maps),
+        " second one on that is a single map.": any(
+            row[0] not in (0, -at) for at, row in enumerate(maps, 1)
+        ),
     }
     reject_if(signs)
     arguments = [tuple(row[3]) for row in maps]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
+import decimal
+import inspect
 import math
 import numbers
 import random
 import signal
 import threading
 import traceback
-from collections import Counter
+import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..checks import is_int, shown
 
@@ -76,11 +75,17 @@ def readers_code(function: Callable, patience: float = 1) -> Iterator[None]:
 
 def _line_of(function: Callable, error: BaseException) -> str:
     """Where in the reader's own code it happened."""
-    code = getattr(function, "__code__", None)
+    code = code_of(function)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if code and frame.filename == code.co_filename and frame.line:
-            return f" (in the line `{frame.line}`)"
+            line = frame.line if len(frame.line) <= 100 else f"{frame.line[:100]} ..."
+            return f" (in the line `{line}`)"
     return ""
+
+
+def code_of(function: Callable) -> types.CodeType | None:
+    """The reader's own code, below a decorator such as contextlib.contextmanager."""
+    return getattr(inspect.unwrap(function), "__code__", None)
 
 
 class _TimeUp(BaseException):
@@ -113,9 +118,9 @@ def _time_limit(seconds: float) -> Iterator[None]:
 @contextmanager
 def as_it_was() -> Iterator[None]:
     """After the block the random states of torch, NumPy and Python are what they were before, and
-    so is whether torch records gradients.
+    so are whether torch records gradients, and its default dtype.
     """
-    of_numpy, of_python = np.random.get_state(), random.getstate()
+    of_numpy, of_python, dtype = np.random.get_state(), random.getstate(), torch.get_default_dtype()
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices), torch.set_grad_enabled(torch.is_grad_enabled()):
         try:
@@ -123,6 +128,7 @@ def as_it_was() -> Iterator[None]:
         finally:
             np.random.set_state(of_numpy)
             random.setstate(of_python)
+            torch.set_default_dtype(dtype)
 
 
 # --- reading an answer ----------------------------------------------------------------------------
@@ -134,8 +140,8 @@ def attempted(result):
         raise NotAttempted
     if result is None:
         raise Wrong(
-            "your function returned None. A function hands its result back with `return`; to print"
-            " it is not enough."
+            "your function returned None. Each way through it has to end with a `return` that hands"
+            " the result back; to print it is not enough."
         )
     return result
 
@@ -145,7 +151,7 @@ def number(value) -> int | float:
     value = attempted(value)
     if isinstance(value, (np.generic, np.ndarray, torch.Tensor)) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, decimal.Decimal)):
         raise Wrong(f"one number is wanted, got {said(value)}.")
     if not abs(value) < 1e300:  # so that it is a float as well
         raise Wrong(f"a finite number is wanted, got {said(value)}.")
@@ -157,7 +163,7 @@ def tensor(value, shape: tuple[int, ...]) -> torch.Tensor:
     value, wanted = attempted(value), f"a tensor of shape {shape} is wanted"
     if not isinstance(value, torch.Tensor):
         try:
-            array = np.array(value)
+            array = np.array(_without_tensors(value))
             # of objects: fractions, for instance
             value = torch.from_numpy(array.astype(float) if array.dtype == object else array)
         except (TypeError, ValueError, OverflowError, RuntimeError):
@@ -167,6 +173,11 @@ def tensor(value, shape: tuple[int, ...]) -> torch.Tensor:
         raise Wrong(f"the result has shape {tuple(value.shape)}, but {shape} is wanted.")
     if value.is_complex() or value.dtype == torch.bool:
         raise Wrong(f"{wanted} that holds numbers, got {value.dtype}.")
+    if value.dtype in (torch.float16, torch.bfloat16) and not torch.equal(value, value.round()):
+        raise Wrong(
+            f"the result is of {value.dtype}, which keeps two or three digits: too few to tell"
+            " right from wrong. Calculate with float32."
+        )
     if not value.isfinite().all():
         raise Wrong(
             f"{int((~value.isfinite()).sum())} of the {value.numel()} numbers of the result are not"
@@ -175,12 +186,22 @@ def tensor(value, shape: tuple[int, ...]) -> torch.Tensor:
     return value.double()
 
 
+def _without_tensors(value):
+    """A list, nested or not, with arrays for the tensors in it."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu().numpy()
+    return [*map(_without_tensors, value)] if isinstance(value, (list, tuple)) else value
+
+
 def whole_numbers(value) -> list[int]:
-    """The reader's whole numbers, in a list, tuple, set, or an array or tensor of one dimension."""
+    """The reader's whole numbers, in a list, tuple, set, range, or an array or tensor of one
+    dimension.
+    """
     value = attempted(value)
     if isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 1:
         value = value.tolist()
-    if not isinstance(value, (list, tuple, set)) or not all(map(is_int, value)):
+    kinds = (list, tuple, set, frozenset, range)
+    if not isinstance(value, kinds) or not all(map(is_int, value)):
         raise Wrong(f"a list of whole numbers is wanted, got {said(value)}.")
     return [int(each) for each in value]
 
@@ -190,7 +211,7 @@ def said(value) -> str:
     if isinstance(value, (torch.Tensor, np.ndarray)):
         kind = "a tensor" if isinstance(value, torch.Tensor) else "an array"
         return f"{kind} of shape {tuple(value.shape)}"
-    return shown(value)
+    return shown(value.item() if isinstance(value, np.generic) else value)
 
 
 # --- comparing it ---------------------------------------------------------------------------------
@@ -202,8 +223,8 @@ def close(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 def near(got: float, wanted: float) -> bool:
-    """Numbers that are equal up to the rounding of float32; whole ones must be equal."""
-    return got == wanted if is_int(wanted) else math.isclose(got, wanted, rel_tol=1e-5)
+    """Numbers that are equal up to the rounding of float32; whole ones, up to that of float64."""
+    return math.isclose(got, wanted, rel_tol=1e-12 if is_int(wanted) else 1e-5)
 
 
 def against(wanted: float, got: float) -> str:
@@ -211,12 +232,16 @@ def against(wanted: float, got: float) -> str:
     digits = 4
     while _text(wanted, digits) == _text(got, digits) and digits < 17:
         digits += 1
-    rounded = any(round(wanted, places) == got != wanted for places in range(1, 7))
-    return f"{_text(wanted, digits)}, you say {_text(got, digits)}{' (do not round it)' * rounded}"
+    rounded = got % 1 and any(round(wanted, places) == got != wanted for places in range(1, 7))
+    remark = " (if you rounded it: do not)" if rounded else ""
+    return f"{_text(wanted, digits)}, you say {_text(got, digits)}{remark}"
 
 
 def _text(number: float, digits: int) -> str:
-    return str(int(number)) if float(number).is_integer() else f"{number:.{digits}g}"
+    if float(number).is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    before_the_point = len(str(int(abs(number)))) if abs(number) < 1e15 else 0
+    return f"{number:.{max(digits, before_the_point + 1)}g}"
 
 
 def reject(got, mistakes: dict, same=near, where: str = "") -> None:
@@ -242,44 +267,3 @@ def reject_if(signs: dict[str, bool], where: str = "") -> None:
     for hint, shows in signs.items():
         if shows:
             raise Wrong(f"{where}: {hint}" if where else hint)
-
-
-# --- counting what was done -----------------------------------------------------------------------
-
-
-def flops(function: Callable, *inputs: torch.Tensor) -> int:
-    """What PyTorch's own counter says of one call."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        function(*inputs)
-    return counter.get_total_flops()
-
-
-class operators(TorchDispatchMode):
-    """`with operators() as used:` counts what torch carries out in the block: `used.names` is
-    {name of the operator: how often}, such as {'aten.mm.default': 1}.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
-        self.names[str(operator)] += 1
-        return operator(*args, **(kwargs or {}))
-
-    def count(self, *kinds: str) -> int:
-        """How often operators were carried out in whose name one of the kinds stands."""
-        return sum(n for name, n in self.names.items() if any(kind in name for kind in kinds))
-
-
-def in_short(layer: nn.Module) -> str:
-    """A convolution, dynamic or not, in one line."""
-    cin = getattr(layer, "in_features", None) or layer.in_channels
-    cout = getattr(layer, "out_features", None) or layer.out_channels
-    usual = {"stride": (1, 1), "dilation": (1, 1), "groups": 1, "num_experts": None}
-    more = [
-        f", {name}={value if name in ('groups', 'num_experts') else value[0]}"
-        for name, plain in usual.items()
-        if (value := getattr(layer, name, plain)) != plain
-    ]
-    return f"{type(layer).__name__}({cin}→{cout}, k={layer.kernel_size[0]}{''.join(more)})"

@@ -5,6 +5,7 @@ An answer is made of the solution: its result goes through one of these function
 """
 
 import contextlib
+import decimal
 import fractions
 
 import numpy as np
@@ -44,12 +45,15 @@ SAME_TENSOR = {
     "NumPy, float64": lambda x: x.double().numpy(),
     "NumPy, float32": lambda x: x.float().numpy(),
     "list": lambda x: x.tolist(),
+    "list of tensors with a gradient": lambda x: [*x.clone().float().requires_grad_()],
     "with a gradient": lambda x: x.clone().float().requires_grad_(),
     "of another layout": lambda x: x.mT.contiguous().mT if x.ndim > 1 else x,
 }
 SAME_NUMBER = {
     "float": float,
     "fraction": fractions.Fraction,
+    "decimal": decimal.Decimal,
+    "last bits off": lambda x: float(x) * (1 + 4e-16),
     "np.float64": np.float64,
     "np.float32": np.float32,
     "np.int64": whole(np.int64),
@@ -88,6 +92,7 @@ OTHER_TENSORS = {
     "a single number off": lambda x: x.float() + (torch.arange(x.numel()).view_as(x) == 1),
     "the mean everywhere": lambda x: x.float() * 0 + x.float().mean(),
     "empty": lambda x: x[:0],
+    "too few digits": lambda x: (x.float() / 3).half(),
 }
 
 

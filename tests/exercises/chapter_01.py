@@ -6,6 +6,19 @@ import torch.nn.functional as F
 
 from dynconv import dynamic_conv2d
 from dynconv.exercises.solutions.chapter_01 import mix_kernels, pointwise
+from dynconv.functional import by_matmul, by_single, mix
+
+
+def add_one_by_one(alpha, weight):
+    mixed = torch.zeros(len(alpha), *weight.shape[1:])
+    for a, w in zip(alpha.T, weight):
+        mixed = torch.addcmul(mixed, a[:, None, None, None, None], w)
+    return mixed
+
+
+def with_mixed(x, w, b, a, **options):
+    return F.conv2d(x, torch.tensordot(a, w, 1), a @ b, **options)
+
 
 MISTAKES = {
     "1.1": {
@@ -28,6 +41,21 @@ MISTAKES = {
         "loop over the experts": (
             lambda a, w: sum(a[:, i, None, None, None, None] * w[i] for i in range(4)),
             "multiply and add by hand",
+        ),
+        "loop over the experts with addcmul": (add_one_by_one, "multiply and add by hand"),
+        "loop over the batch in NumPy": (
+            lambda a, w: np.stack([np.tensordot(row, w, 1) for row in a.numpy()]),
+            "without a loop",
+        ),
+        "normalise α with a softmax": (lambda a, w: mix_kernels(a.softmax(1), w), "sum to one"),
+        "give all images the first kernel": (
+            lambda a, w: mix_kernels(a[:1].expand_as(a), w),
+            "same kernel",
+        ),
+        "average over the experts": (lambda a, w: mix_kernels(a, w) / a.shape[1], "Σ sums"),
+        "write the sizes of one example into the code": (
+            lambda a, w: (a @ w.flatten(1)).view(3, 5, 2, 3, 3),
+            "raised RuntimeError: shape",
         ),
     },
     "1.2": {
@@ -53,7 +81,9 @@ MISTAKES = {
             lambda x, w, b, a: torch.einsum(
                 "m,mohw->ohw",
                 a,
-                F.conv2d(x, w.flatten(0, 1), b.flatten(), padding=1).view(3, 4, 8, 8),
+                F.conv2d(x, w.flatten(0, 1), b.flatten(), padding=1).view(
+                    *w.shape[:2], *x.shape[2:]
+                ),
             )[None],
             "work is that of several convolutions",
         ),
@@ -61,9 +91,41 @@ MISTAKES = {
             lambda x, w, b, a: dynamic_conv2d(x, w, a[None], b, padding=1),
             "package's own function",
         ),
+        "call a part of the package's own function": (
+            lambda x, w, b, a: by_single(x, mix(a[None], w), mix(a[None], b), 1, 1, 1, 1),
+            "package's own function",
+        ),
+        "pad the result": (
+            lambda x, w, b, a: F.pad(with_mixed(x, w, b, a), (1, 1, 1, 1)),
+            "zeros stand around the result",
+        ),
+        "pad with the border": (
+            lambda x, w, b, a: with_mixed(F.pad(x, (1, 1, 1, 1), mode="replicate"), w, b, a),
+            "something else than zeros",
+        ),
+        "mix only the biases": (
+            lambda x, w, b, a: F.conv2d(x, w.sum(0), a @ b, padding=1),
+            "kernels are added without",
+        ),
+        "normalise α": (
+            lambda x, w, b, a: with_mixed(x, w, b, a / a.sum(), padding=1),
+            "sum to one",
+        ),
     },
     "1.3": {
         "call the package's own function": (dynamic_conv2d, "package's own function"),
+        "call a part of the package's own function": (
+            lambda x, w, a: by_matmul(x, mix(a, w), None, (1, 1), (0, 0), (1, 1), 1),
+            "package's own function",
+        ),
+        "take as many channels out as in": (
+            lambda x, w, a: (mix(a, w)[..., 0, 0] @ x.flatten(2)).view_as(x),
+            "raised RuntimeError: shape",
+        ),
+        "add the kernels without α": (
+            lambda x, w, a: pointwise(x, w, torch.ones_like(a)),
+            "without their α",
+        ),
         "convolve": (lambda x, w, a: F.conv2d(x, w[0]), "no convolution"),
         "transpose the kernel": (lambda x, w, a: pointwise(x, w.transpose(1, 2), a), "transposed"),
         "one matrix for the whole batch, of the mean α": (
@@ -94,13 +156,15 @@ OTHERS = {
 RIGHT = {
     "1.1": [
         lambda a, w: np.einsum("bm,mopqr->bopqr", a.numpy(), w.numpy()),
-        lambda a, w: F.linear(a, w.flatten(1).T).view(3, 5, 2, 3, 3),
+        lambda a, w: F.linear(a, w.flatten(1).T).unflatten(1, w.shape[1:]),
+        lambda a, w: (w.permute(1, 2, 3, 4, 0) @ a.T).permute(4, 0, 1, 2, 3),
+        mix,
         lambda a, w: torch.tensordot(a, w, dims=1),
     ],
     "1.2": [
-        lambda x, w, b, a: F.conv2d(x, (a @ w.flatten(1)).view(4, 2, 3, 3), a @ b, padding=1),
+        lambda x, w, b, a: F.conv2d(x, (a @ w.flatten(1)).view(w.shape[1:]), a @ b, padding=1),
         lambda x, w, b, a: (
-            ((a @ w.flatten(1)).view(4, -1) @ F.unfold(x, 3, padding=1)).view(1, 4, 8, 8)
+            (mix(a[None], w)[0].flatten(1) @ F.unfold(x, 3, padding=1)).unflatten(2, x.shape[2:])
             + (a @ b)[:, None, None]
         ),
     ],

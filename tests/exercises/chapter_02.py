@@ -1,5 +1,7 @@
 """Typical mistakes in the exercises of chapter 2, each with the hint that it must meet."""
 
+from functools import partial
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,15 @@ def swapped(layer, x, other, **forgotten):
     named = ("stride", "padding", "dilation", "groups")
     options = {name: getattr(layer, name) for name in named} | forgotten
     return dynamic_conv2d(x, layer.weight, layer.alpha(other), **options)
+
+
+def slope(z):
+    alpha = torch.softmax(z, 1)
+    return alpha * (1 - alpha)
+
+
+def tensor_itself(alpha, x):
+    return alpha
 
 
 MISTAKES = {
@@ -25,12 +36,37 @@ MISTAKES = {
             "summed the pixels",
         ),
         "forget the bias": (lambda x, w, b: torch.sigmoid(x.mean((2, 3)) @ w.T), "bias"),
+        "add the bias behind the sigmoid": (
+            lambda x, w, b: torch.sigmoid(x.mean((2, 3)) @ w.T) + b,
+            "before the sigmoid",
+        ),
+        "average over the batch": (
+            lambda x, w, b: torch.sigmoid(x.mean((0, 2, 3)) @ w.T + b).expand(len(x), -1),
+            "over the batch",
+        ),
+        "squash before averaging": (
+            lambda x, w, b: torch.sigmoid(F.conv2d(x, w[:, :, None, None], b)).mean((2, 3)),
+            "average first",
+        ),
+        "divide by the sum": (
+            lambda x, w, b: F.normalize(torch.sigmoid(x.mean((2, 3)) @ w.T + b), p=1),
+            "sum to one",
+        ),
         "take the maximum instead of the mean": (
             lambda x, w, b: torch.sigmoid(x.amax((2, 3)) @ w.T + b),
             "max pooling",
         ),
     },
     "2.2": {
+        "multiply by τ": (lambda z, t: slope(z / t) * t, "chain rule is not that one"),
+        "write one τ into the code": (
+            lambda z, t: slope(z / t) / (5 if t > 1 else 1),
+            "right at τ = 1 only",
+        ),
+        "differentiate the sum of all α": (
+            lambda z, t: torch.func.grad(lambda z: torch.softmax(z / t, 1).sum())(z),
+            "always sum to one",
+        ),
         "forget the factor 1/τ": (
             lambda z, t: torch.softmax(z / t, 1) * (1 - torch.softmax(z / t, 1)),
             "chain rule",
@@ -56,6 +92,12 @@ MISTAKES = {
                 x, layer.weight, layer.alpha(other).mean(0).expand(4, -1), padding=1
             ),
             "average α",
+        ),
+        "leave the foreign α in the layer": (
+            lambda layer, x, other: (
+                setattr(layer, "alpha", partial(tensor_itself, layer.alpha(other))) or layer(x)
+            ),
+            "afterwards the layer is not what it was",
         ),
         "forget the stride": (
             lambda layer, x, other: swapped(layer, x, other, stride=1),

@@ -20,6 +20,22 @@ MISTAKES = {
             lambda cin, cout, k, m: m + m * cin / kernel_size(cin, cout, k),
             "bias",
         ),
+        "divide without rest": (
+            lambda cin, cout, k, m: (
+                m * (kernel_size(cin, cout, k) + cin + 1) // kernel_size(cin, cout, k)
+            ),
+            "`//` would cut",
+        ),
+        "turn the ratio round": (
+            lambda cin, cout, k, m: 1 / (m + m * (cin + 1) / kernel_size(cin, cout, k)),
+            "wrong way round",
+        ),
+        "give the static layer a bias": (
+            lambda cin, cout, k, m: (
+                m * (kernel_size(cin, cout, k) + cin + 1) / (kernel_size(cin, cout, k) + cout)
+            ),
+            "has no bias here",
+        ),
         "give the number of parameters, not the ratio": (
             lambda cin, cout, k, m: float(m * kernel_size(cin, cout, k) + m * (cin + 1)),
             "divide it",
@@ -32,6 +48,20 @@ MISTAKES = {
         ),
         "use the side for the area": (lambda cin, cout, k, m, side: 1 + m / side, "not side"),
         "forget the router": (lambda cin, cout, k, m, side: 1 + m / side**2, "Linear is missing"),
+        "forget the mixing": (
+            lambda cin, cout, k, m, side: 1 + m / (cout * k * k * side**2),
+            "mixing is missing",
+        ),
+        "count the router's bias": (
+            lambda cin, cout, k, m, side: (
+                1 + m / side**2 + m * (cin + 1) / (kernel_size(cin, cout, k) * side**2)
+            ),
+            "which is no multiply-add",
+        ),
+        "leave the convolution out of the sum": (
+            lambda cin, cout, k, m, side: m / side**2 + m / (cout * k * k * side**2),
+            "on top",
+        ),
         "use the side for the area, with the router": (
             lambda cin, cout, k, m, side: 1 + (m + m * cin / kernel_size(cin, cout, k)) / side,
             "not side",
@@ -56,6 +86,23 @@ MISTAKES = {
             ),
             "groups",
         ),
+        "take the positions of x": (lambda layer, x, y: count_dynamic(layer, x, x), "not of `x`"),
+        "count the router's bias": (
+            lambda layer, x, y: count_dynamic(layer, x, y) + len(x) * layer.num_experts,
+            "which is no multiply-add",
+        ),
+        "mix once for the whole batch": (
+            lambda layer, x, y: (
+                len(x) * layer.weight[0].numel() * y[0, 0].numel()
+                + layer.weight.numel()
+                + layer.in_features * layer.num_experts
+            ),
+            "pays for its own mixing",
+        ),
+        "convolve with each expert": (
+            lambda layer, x, y: len(x) * layer.weight.numel() * y[0, 0].numel(),
+            "one mixed kernel convolves",
+        ),
         "count one sample of the batch": (
             lambda layer, x, y: count_dynamic(layer, x[:1], y[:1]),
             "one sample",
@@ -66,7 +113,11 @@ MISTAKES = {
 OTHERS = {
     "3.1": [(lambda cin, cout, k, m: 1 / m, "the layers themselves say")],
     "3.2": [(lambda cin, cout, k, m, side: 1.0, "PyTorch counts")],
-    "3.3": [(lambda layer, x, y: 7, "you say 7")],
+    "3.3": [
+        (lambda layer, x, y: 7, "you say 7"),
+        # as if all maps were square
+        (lambda layer, x, y: count_dynamic(layer, x, y @ y.mT), "you say"),
+    ],
 }
 
 # Unusual, and right.
@@ -78,9 +129,10 @@ RIGHT = {
         )
     ],
     "3.3": [
+        lambda layer, x, y: count_dynamic(layer, x, y) / 3 * 3.0000000000000004,
         lambda layer, x, y: (
             y.numel() * layer.weight[0, 0].numel()
             + len(x) * (layer.weight.numel() + layer.routing.weight.numel())
-        )
+        ),
     ],
 }

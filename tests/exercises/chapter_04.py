@@ -31,7 +31,11 @@ MISTAKES = {
             "now sum",
         ),
         "flip the kernel": (lambda first, second: merge(first, second).flip(2, 3), "upside down"),
-        "average instead of sum": (lambda first, second: merge(first, second) / 4, "averaged"),
+        "average instead of sum": (
+            lambda first, second: merge(first, second) / len(first),
+            "averaged",
+        ),
+        "swap rows and columns": (lambda first, second: merge(first, second).mT, "changed places"),
         "swap Cout and Cin": (
             lambda first, second: merge(first, second).transpose(0, 1),
             "turned round",
@@ -46,6 +50,14 @@ MISTAKES = {
         "forget the router that comes": (
             lambda c, n, m: n * (m - 1) * 9 * c * c,
             "router is missing",
+        ),
+        "forget the router's bias": (
+            lambda c, n, m: extra_parameters(c, n, m) - n * m,
+            "Linear has a bias",
+        ),
+        "count what comes, not the difference": (
+            lambda c, n, m: n * m * (9 * c * c + c + 1),
+            "take off what goes",
         ),
         "count the old kernel as extra": (
             lambda c, n, m: extra_parameters(c, n, m) + n * 9 * c * c,

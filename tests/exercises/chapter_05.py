@@ -1,6 +1,7 @@
 """Typical mistakes in the exercises of chapter 5, each with the hint that it must meet."""
 
 import ast
+import math
 import re
 
 import numpy as np
@@ -40,6 +41,25 @@ MISTAKES = {
             ),
             "there is one of it",
         ),
+        "round the repeats up": (
+            lambda args, n, c1, base, repeat: arguments(
+                args, math.ceil(n * 0.33) / 0.33, c1, base, repeat
+            ),
+            "depth scales .* 4 · 0.33 is 1.32, rounded to the nearest",
+        ),
+        "scale the repeats of the first collection only": (
+            lambda args, n, c1, base, repeat: (
+                arguments(args, n, c1, base, repeat) if base else (args, n)
+            ),
+            "repeats of every row",
+        ),
+        "forget that there is at least one": (
+            lambda args, n, c1, base, repeat: (
+                arguments(args, n, c1, base, repeat)[0],
+                round(n * 0.33),
+            ),
+            "at least one module",
+        ),
         "forget to scale the depth": (
             lambda args, n, c1, base, repeat: arguments(args, n / 0.33, c1, base, repeat),
             "depth scales",
@@ -70,6 +90,10 @@ MISTAKES = {
             ],
             "lost its shortcut",
         ),
+        "count the rows from 1": (
+            lambda model: [i + 1 for i in wrong_rows(model)],
+            "first row has number 0",
+        ),
         "give the same rows whatever the model": (
             lambda model: [2, 4, 6],
             "built rightly you find",
@@ -88,7 +112,27 @@ MISTAKES = {
             lambda source: re.sub(
                 "([{(])(\\s*)(Conv|Bottleneck\\w*|C3),", r"\1\2DynamicConv, \3,", source
             ),
-            "second collection, too|edit 3",
+            "second collection|edit 3",
+        ),
+        "extend the second collection alone": (
+            lambda source: source.replace("{BottleneckCSP", "{DynamicConv, BottleneckCSP"),
+            "DynamicConv is in the second collection",
+        ),
+        "lose the last line break": (
+            lambda source: add_to_base(source).rstrip(),
+            "the end of the text",
+        ),
+        "lose the blank lines": (
+            lambda source: re.sub(r"\n\n", r"\n", add_to_base(source)),
+            "something else changed: spaces, lines",
+        ),
+        "change the indentation": (
+            lambda source: add_to_base(source).replace("    ", "\t"),
+            "something else changed: spaces",
+        ),
+        "add a remark": (
+            lambda source: add_to_base(source).replace("DynamicConv,", "DynamicConv,  # edit 4\n"),
+            "nothing more",
         ),
         "lose the comments": (
             lambda source: ast.unparse(ast.parse(add_to_base(source))),
@@ -108,5 +152,12 @@ OTHERS = {
 # Unusual, and right.
 RIGHT = {
     "5.1": [lambda *row: list(arguments(*row))],
-    "5.2": [lambda model: set(wrong_rows(model)), lambda model: np.array(wrong_rows(model))],
+    "5.2": [
+        lambda model: set(wrong_rows(model)),
+        lambda model: frozenset(wrong_rows(model)),
+        lambda model: np.array(wrong_rows(model)),
+    ],
+    "5.3": [
+        lambda source: add_to_base(source).replace("DynamicConv, ", "DynamicConv,\n            ")
+    ],
 }

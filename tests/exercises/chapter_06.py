@@ -10,6 +10,16 @@ MISTAKES = {
             lambda p, one, per: (p - one) / per,
             "how many more",
         ),
+        "take the model with one class for no number": (
+            lambda p, one, per: (p - one) // per + 1 if (p - one) % per == 0 and p > one else None,
+            "model with 1 class you say None",
+        ),
+        "write the numbers of one example into the code": (
+            lambda p, one, per: (
+                (p - 1000) // 390 + 1 if (p - 1000) % 390 == 0 and p >= 1000 else None
+            ),
+            "model with 12 classes you say None",
+        ),
         "round where nothing fits": (
             lambda p, one, per: round((p - one) / per) + 1,
             "None is wanted",
@@ -29,6 +39,22 @@ MISTAKES = {
             "two BatchNorms are missing",
         ),
         "count one BatchNorm": (lambda c1, c2, k: c1 * c2 + c2 * k * k + 2 * c2, "one behind each"),
+        "give the convolutions biases": (
+            lambda c1, c2, k: c1 * c2 + c2 * k * k + 6 * c2,
+            "have no bias",
+        ),
+        "count the running mean and variance": (
+            lambda c1, c2, k: c1 * c2 + c2 * k * k + 8 * c2,
+            "are no parameters",
+        ),
+        "one kernel for all channels": (
+            lambda c1, c2, k: c1 * c2 + k * k + 4 * c2,
+            "kernel of its own",
+        ),
+        "give the first BatchNorm c1 channels": (
+            lambda c1, c2, k: c1 * c2 + c2 * k * k + 2 * c1 + 2 * c2,
+            "both BatchNorms have c2",
+        ),
         "let the second convolution work on c1 channels": (
             lambda c1, c2, k: c1 * c2 + c1 * k * k + 4 * c2,
             "changed the channels already",
@@ -38,6 +64,11 @@ MISTAKES = {
         "count FLOPs for multiply-adds": (
             lambda cin, cout, k, m: 2 * extra_multiply_adds(cin, cout, k, m),
             "in FLOPs",
+        ),
+        "forget the mixing": (lambda cin, cout, k, m: m * cin, "mixing is missing"),
+        "count the router's bias": (
+            lambda cin, cout, k, m: extra_multiply_adds(cin, cout, k, m) + m,
+            "no multiply-add",
         ),
         "forget the router": (lambda cin, cout, k, m: m * cout * cin * k * k, "router's Linear"),
         "$M - 1$ for $M$": (lambda cin, cout, k, m: (m - 1) * cout * cin * k * k, "not M − 1"),

@@ -67,6 +67,29 @@ def overlap(stock, variant):
     return "better" if least > high else "worse" if most < low else "no difference shown"
 
 
+def around(scores, times):
+    """The interval with a half-width that is `times` the right one."""
+    low, high = interval(scores)
+    return np.mean(scores) - (high - low) / 2 * times, np.mean(scores) + (high - low) / 2 * times
+
+
+def by_hand(stock, variant, ddof=1, welch=True):
+    n, m = len(stock), len(variant)
+    if min(n, m) < 2:
+        return "no difference shown"
+    a, b = np.var(stock, ddof=ddof) / n, np.var(variant, ddof=ddof) / m
+    degrees = (a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1)) if welch else n + m - 2
+    difference = np.mean(variant) - np.mean(stock)
+    if abs(difference) < stats.t.ppf(0.975, degrees) * (a + b) ** 0.5:
+        return "no difference shown"
+    return "better" if difference > 0 else "worse"
+
+
+def data_beside_the_folder(images, settings, folder):
+    data = scenes.make(f"{folder}-beside", "digits", train=images, val=images)
+    return training.train("yolov10n", data, settings, folder=folder)
+
+
 MISTAKES = {
     "7.1": {
         "count batches for steps": (
@@ -86,6 +109,26 @@ MISTAKES = {
         "split batches, $images \\cdot epochs / nbs$": (
             lambda images, batch, nbs, epochs: images * epochs // nbs,
             "never split",
+        ),
+        "round nbs / batch up": (
+            lambda images, batch, nbs, epochs: -(-images // batch) * epochs // -(-nbs // batch),
+            "rounded to the nearest, not up",
+        ),
+        "take a step at the end for what is left": (
+            lambda images, batch, nbs, epochs: (
+                -(-(-(-images // batch) * epochs) // max(round(nbs / batch), 1))
+            ),
+            "round down",
+        ),
+        "leave a fraction": (
+            lambda images, batch, nbs, epochs: (
+                -(-images // batch) * epochs / max(round(nbs / batch), 1)
+            ),
+            "round down",
+        ),
+        "count one epoch": (
+            lambda images, batch, nbs, epochs: optimiser_steps(images, batch, nbs, 1),
+            "the run has more",
         ),
         "cut nbs / batch off instead of rounding it": (
             lambda images, batch, nbs, epochs: -(-images // batch) * epochs // max(nbs // batch, 1),
@@ -124,6 +167,24 @@ MISTAKES = {
             "on each side",
         ),
         "upper bound first": (lambda scores: interval(scores)[::-1], "the lower bound first"),
+        "the mean and the half-width": (
+            lambda scores: (np.mean(scores), interval(scores)[1] - np.mean(scores)),
+            "the first of your two numbers is the mean",
+        ),
+        "around the median": (
+            lambda scores: np.add(interval(scores), np.median(scores) - np.mean(scores)),
+            "median of the scores",
+        ),
+        "divide by $n$": (lambda scores: around(scores, len(scores) ** -0.5), "not by n"),
+        "divide by the root of $n - 1$": (
+            lambda scores: around(scores, (len(scores) / (len(scores) - 1)) ** 0.5),
+            "what divides the standard deviation",
+        ),
+        "the whole width to each side": (lambda scores: around(scores, 2), "whole width"),
+        "a variance for the standard deviation": (
+            lambda scores: around(scores, np.std(scores, ddof=1)),
+            "that is the variance",
+        ),
     },
     "7.3": {
         "let the higher mean win": (
@@ -139,6 +200,14 @@ MISTAKES = {
             "Welch",
         ),
         "1.96 for Student's $t$": (normal, "1.96"),
+        "$n + m - 2$ degrees of freedom": (
+            lambda stock, variant: by_hand(stock, variant, welch=False),
+            "degrees of freedom are fewer",
+        ),
+        "$n$ for $n - 1$ in the variances": (
+            lambda stock, variant: by_hand(stock, variant, ddof=0),
+            "ddof=1",
+        ),
         "an interval of 90 %": (lambda stock, variant: by(stock, variant, welch, 0.9), "90 %"),
         "look whether the intervals of the two means overlap": (overlap, "may overlap"),
     },
@@ -184,6 +253,10 @@ MISTAKES = {
             ),
             "the run has 4",
         ),
+        "put the data elsewhere": (
+            planned_only(data_beside_the_folder),
+            "data are not in the folder",
+        ),
         "leave the folder out": (planned_only(beside_the_folder), "not in the folder"),
         "return the score": (
             planned_only(
@@ -195,8 +268,14 @@ MISTAKES = {
 }
 
 OTHERS = {
-    "7.2": [(lambda scores: (min(scores), max(scores)), "half-width|around the mean")],
-    "7.3": [(lambda stock, variant: "no difference shown", "'better', you say")],
+    "7.2": [(lambda scores: (min(scores), max(scores)), "the middle of the interval is the mean")],
+    "7.3": [
+        (lambda stock, variant: "no difference shown", "'better', you say"),
+        (
+            lambda stock, variant: verdict(stock, variant) if stock and variant else "worse",
+            "no score is fewer than two",
+        ),
+    ],
 }
 
 # Unusual, and right.
@@ -204,6 +283,23 @@ RIGHT = {
     "7.2": [
         lambda scores: stats.t.interval(0.95, len(scores) - 1, np.mean(scores), stats.sem(scores)),
         lambda scores: np.array(interval(scores)),
+        lambda scores: stats.ttest_1samp(scores, 0).confidence_interval(),
+        # t from a table
+        lambda scores: (
+            stats.t.interval(
+                0.95, len(scores) - 1, np.mean(scores), stats.sem(scores) * 12.71 / 12.7062
+            )
+            if len(scores) == 2
+            else interval(scores)
+        ),
     ],
-    "7.3": [lambda stock, variant: by(stock, variant, welch)],
+    "7.3": [
+        lambda stock, variant: by(stock, variant, welch),
+        by_hand,
+        # without a word on single scores: SciPy gives NaN for them
+        lambda stock, variant: {(True, False): "better", (False, True): "worse"}.get(
+            tuple(np.multiply((1, -1), welch(variant, stock).confidence_interval()) > 0),
+            "no difference shown",
+        ),
+    ],
 }

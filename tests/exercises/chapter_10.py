@@ -39,6 +39,18 @@ MISTAKES = {
     },
     "10.2": {
         "leave the image as it is": (lambda image: image, "as they were"),
+        "paint over the image": (
+            lambda image: image.copy_(image.mean((2, 3), keepdim=True).expand_as(image)),
+            "painted over `image` itself",
+        ),
+        "add noise that nobody sees": (
+            lambda image: image + 1e-5 * noise_without_mean(image),
+            "as they were, to within 1/255",
+        ),
+        "shuffle the pixels, and add noise that nobody sees": (
+            lambda image: image.roll(5, 3) + 1e-4 * noise_without_mean(image),
+            "the same pixels in other places",
+        ),
         "swap the channels": (lambda image: image.flip(1), "channels changed places"),
         "swap the images": (lambda image: image.flip(0), "images changed places"),
         "one grey for all three colours": (
@@ -64,6 +76,14 @@ MISTAKES = {
             ],
             "head is missing",
         ),
+        "compare the texts of the rows": (
+            lambda stock, variant, meant: [
+                i
+                for i, (a, b) in enumerate(zip(stock.model, variant.model))
+                if i not in meant and str(a) != str(b)
+            ],
+            "row 0 has the same number",
+        ),
         "list the rows that were meant": (
             lambda stock, variant, meant: sorted({*meant, *changed_rows(stock, variant, meant)}),
             "meant to change",
@@ -82,6 +102,23 @@ OTHERS = {
         (lambda image: image.mean((2, 3)), r"\(3, 3, 12, 16\) is wanted"),
     ],
     "10.3": [
+        # by the number of tensors, and rows that grew only
+        (
+            lambda stock, variant, meant: [
+                i
+                for i in changed_rows(stock, variant, meant)
+                if len([*stock.model[i].parameters()]) != len([*variant.model[i].parameters()])
+            ],
+            r"the rows are \[1\], you say \[\]",
+        ),
+        (
+            lambda stock, variant, meant: [
+                i
+                for i in changed_rows(stock, variant, meant)
+                if stock.model[i].np < variant.model[i].np
+            ],
+            r"the rows are \[1\], you say \[\]",
+        ),
         (lambda stock, variant, meant: changed_rows(stock, variant, meant)[-1:], "the rows are"),
         (lambda stock, variant, meant: True, "a list of whole numbers"),
     ],
@@ -93,5 +130,10 @@ RIGHT = {
         lambda image: image + noise_without_mean(image),
         lambda image: 2 * image.mean((2, 3), keepdim=True) - image,
     ],
-    "10.3": [lambda stock, variant, meant: set(changed_rows(stock, variant, meant))],
+    "10.3": [
+        lambda stock, variant, meant: set(changed_rows(stock, variant, meant)),
+        lambda stock, variant, meant: [
+            row.i for row in stock.model if row.np != variant.model[row.i].np and row.i not in meant
+        ],
+    ],
 }

@@ -1,5 +1,6 @@
 """Typical mistakes in the exercises of chapter 11, each with the hint that it must meet."""
 
+import numpy as np
 import torch
 
 from dynconv.exercises.solutions.chapter_11 import (
@@ -10,6 +11,24 @@ from dynconv.exercises.solutions.chapter_11 import (
 )
 
 TAPS = torch.cartesian_prod(torch.arange(-1.0, 2), torch.arange(-1.0, 2))
+
+
+def three_by_three(offset):
+    """Right, for nine taps only."""
+    taps = offset[..., [0, 3, 6, 1, 4, 7, 2, 5, 8], :]
+    return taps.flip(-1).permute(0, 3, 4, 5, 1, 2).flatten(1, 3)
+
+
+def tap_by_tap(offset):
+    B, H, W, G, P, _ = offset.shape
+    k = round(P**0.5)
+    result = np.zeros((B, G, k, k, 2, H, W))
+    for row in range(k):
+        for column in range(k):
+            pair = offset[:, :, :, :, column * k + row].numpy()  # (B, H, W, G, 2)
+            result[:, :, row, column] = pair[..., ::-1].transpose(0, 3, 4, 1, 2)
+    return result.reshape(B, -1, H, W)
+
 
 MISTAKES = {
     "11.1": {
@@ -33,7 +52,7 @@ MISTAKES = {
     },
     "11.2": {
         "`reshape` where an axis must move": (
-            lambda offset: offset.reshape(2, 54, 4, 5),
+            lambda offset: offset.reshape(len(offset), -1, *offset.shape[1:3]),
             "does not move an axis",
         ),
         "leave pairs and taps in their order": (
@@ -92,13 +111,26 @@ MISTAKES = {
         ),
         "take $k$ for 3": (
             lambda operator, M, k, G, H, W: numbers_from_the_input(operator, M, 3, G, H, W),
-            "wrong for k=5",
+            "for k=5, G=1, 3 × 7 you say",
+        ),
+        "take $M$ for 4": (
+            lambda operator, M, k, G, H, W: numbers_from_the_input(operator, 4, k, G, H, W),
+            "dynamic: right for 4 experts; for 8 you say 4",
         ),
     },
     "11.4": {
         "give the places instead of the way there": (
             lambda kernel: sign_turning_offsets(kernel) + TAPS,
             "the way there from where the tap stands",
+        ),
+        "let two taps read one place": (
+            lambda kernel: torch.stack(
+                [
+                    TAPS[kernel.flatten().tolist().index(-number)] - tap
+                    for number, tap in zip(kernel.flatten().tolist(), TAPS)
+                ]
+            ),
+            "pair them one to one",
         ),
         "swap the pairs": (lambda kernel: sign_turning_offsets(kernel).flip(1), "wrong way round"),
         "exchange left and right whatever the kernel": (
@@ -117,6 +149,8 @@ OTHERS = {
     "11.2": [
         (lambda offset: to_torchvision(offset.flip(3)), "differs from DCNv3"),
         (lambda offset: to_torchvision(offset)[0], r"\(2, 54, 4, 5\) is wanted"),
+        (three_by_three, r"\(3, 100, 5, 4\) is wanted"),
+        (lambda offset: to_torchvision(offset if len(offset) == 2 else -offset), "differs from"),
     ],
     "11.3": [
         (lambda operator, M, k, G, H, W: {"static": 0, "dynamic": M}.get(operator, 7), "you say 7"),
@@ -139,6 +173,7 @@ RIGHT = {
             for tap in (row, column)
         ]
     ],
+    "11.2": [tap_by_tap],
     # a tap whose number is zero may read anywhere
     "11.4": [lambda kernel: sign_turning_offsets(kernel) + 0.3 * (kernel.flatten() == 0)[:, None]],
 }

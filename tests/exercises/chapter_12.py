@@ -28,6 +28,7 @@ MISTAKES = {
             lambda d, bias: d * (d + 1) / 2 + bias,
             "makes that number itself",
         ),
+        "forget the 1": (lambda d, bias: (d + bias) * (d + bias + 1) / 2 - bias, "the 1, too"),
         "count the weights": (lambda d, bias: 2 * (d + bias), "two lists of weights"),
     },
     "12.2": {
@@ -46,7 +47,11 @@ MISTAKES = {
         ),
         "put all of it above the diagonal": (
             lambda w1, w2: torch.triu(2 * quadratic_form(w1, w2), 1) + torch.diag(w1 * w2),
-            "above the diagonal",
+            "one side of the diagonal",
+        ),
+        "put all of it below the diagonal": (
+            lambda w1, w2: torch.tril(2 * quadratic_form(w1, w2), -1) + torch.diag(w1 * w2),
+            "one side of the diagonal",
         ),
         "count the mixed products twice": (
             lambda w1, w2: 2 * quadratic_form(w1, w2) - torch.diag(w1 * w2),
@@ -75,7 +80,11 @@ MISTAKES = {
         "keep StarNet's numbers": (lambda name: rows_of(name, [48, 96, 192]), "to every network"),
         "count places from 1": (
             lambda name: rows_of(name, TimmBackbone(name).channels, start=1),
-            "count from 0",
+            "at the places 0, 1 and 2",
+        ),
+        "count places in timm's own list": (
+            lambda name: rows_of(name, TimmBackbone(name).channels, start=2),
+            "at the places 0, 1 and 2",
         ),
         "turn the arguments of Index round": (
             lambda name: [row[:3] + [row[3][::-1]] for row in rows(name)],
@@ -130,6 +139,11 @@ RIGHT = {
     "12.2": [
         lambda w1, w2: (
             torch.outer((w1 + w2) / 2, (w1 + w2) / 2) - torch.outer((w1 - w2) / 2, (w1 - w2) / 2)
-        )
+        ),
+        lambda w1, w2: torch.func.hessian(lambda x: (w1 @ x) * (w2 @ x) / 2)(w1),
+    ],
+    # row 0, counted from each row back
+    "12.3": [
+        lambda name: [rows(name)[0], *([-i, *row[1:]] for i, row in enumerate(rows(name)[1:], 1))]
     ],
 }
