@@ -133,7 +133,13 @@ def wrong_rows(answer) -> str:
             f"in a model that is built rightly you find {got}.": model is right,
         }
         reject_if(signs)
-        raise Wrong(f"in the checker's wrong model the rows {wanted} are wrong, you say {got}.")
+        others, missing = sorted(set(got) - set(wanted)), len(set(wanted) - set(got))
+        raise Wrong(
+            f"in the checker's wrong model you say {got}: "
+            + (f"{others} are as the YAML asks, or name another block." if others else "")
+            + (f"{missing} more are not as the YAML asks." if missing and not others else "")
+            + ("name each row once." if not others and not missing else "")
+        )
     return "right: also the row that no parameter count finds."
 
 

@@ -143,10 +143,15 @@ MISTAKES = {
 }
 
 OTHERS = {
+    "5.2": [
+        (lambda model: wrong_rows(model)[:1], r"you say \[2\]: 2 more are not as the YAML asks"),
+        (lambda model: [*wrong_rows(model), 0], r"\[0\] are as the YAML asks, or name another"),
+        (lambda model: 2 * wrong_rows(model), "name each row once"),
+    ],
     "5.3": [
         (lambda source: source[:-1] + "DynamicConv", "not valid Python|something else|0 times"),
         (lambda source: add_to_base(source) + "EXTRA = 1\n", "something else changed"),
-    ]
+    ],
 }
 
 # Unusual, and right.
