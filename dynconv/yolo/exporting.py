@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from ultralytics import YOLO
 from ultralytics.nn.modules import Detect
 
-from ..checks import as_network, check_count
+from ..checks import as_network, check_count, shown
 from ..folding import fold_batchnorm
 from .heads import head_of, require_detector
-from .messages import quiet, shown
+from .messages import quiet
 from .recording import IMAGES, dynamic, given, prepared, record, run
 
 # How far the file may be from PyTorch: scores, α, and boxes as a part of the image's side.
