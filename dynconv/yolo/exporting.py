@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from ultralytics import YOLO
 from ultralytics.nn.modules import Detect
 
 from ..checks import as_network, check_count, shown
@@ -55,7 +54,7 @@ class Exported(NamedTuple):
 
 
 def export(
-    weights: str | os.PathLike | YOLO,
+    weights: str | os.PathLike | nn.Module,
     file: str | os.PathLike | None = None,
     *,
     images=None,
@@ -178,6 +177,8 @@ def _require_onnx():
 
 def _load(weights) -> tuple[nn.Module, Path]:
     """The network, and the file that it is from."""
+    from ultralytics import YOLO  # late: it may be this package that its own import brings in
+
     if isinstance(weights, (str, os.PathLike)):
         if not Path(weights).is_file():
             raise FileNotFoundError(f"there are no weights at {str(weights)!r}")
