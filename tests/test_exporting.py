@@ -126,6 +126,7 @@ def test_int8_gives_each_channel_of_each_expert_a_scale_and_leaves_the_mixed_ker
         )
         scale = stored[f"{stem}.scale"]
         assert scale.shape == rows.shape[:1] and stored[f"{stem}.int8"].dtype == np.int8
+        np.testing.assert_allclose(scale, abs(rows).max(1) / 127, rtol=1e-4)
         off = abs(stored[f"{stem}.int8"] * scale[:, None] - rows)
         assert (off <= scale[:, None] * 0.5001).all()
     by_name = {out: node for node in graph.node for out in node.output}
