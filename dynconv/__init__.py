@@ -6,6 +6,7 @@ The map of the house. Each room imports only from those above it.
     functional      the operator Y = Σ αᵢ (X ∗ Wᵢ), and the ways to evaluate it
     layers          DynamicConv: a router, and the expert kernels that it mixes
     counting        what a model costs, and what a profiler prints
+    folding         BatchNorm folded into the experts before it
     export          ONNX, TorchScript and torch.export for any batch
     benchmark       time beside alternatives, peak memory
     offline         no talk with other hosts
@@ -23,6 +24,7 @@ they are asked for. `python -m dynconv` makes the four edits, or runs the comman
 from ._on_ultralytics import watch
 from .counting import Cost, cost
 from .export import export_mode
+from .folding import fold_batchnorm
 from .functional import dynamic_conv2d
 from .layers import DynamicConv
 
@@ -36,6 +38,7 @@ __all__ = [
     "cost",
     "dynamic_conv2d",
     "export_mode",
+    "fold_batchnorm",
 ]
 
 

@@ -33,6 +33,7 @@ def dynamic_conv2d(
     padding: Pair | str = 0,
     dilation: Pair = 1,
     groups: int = 1,
+    shift: Tensor | None = None,
 ) -> Tensor:
     """Convolve each sample with its own mixture of M kernels: y[b] = Σᵢ alpha[b, i] · (x[b] ∗
     weight[i]).
@@ -47,6 +48,7 @@ def dynamic_conv2d(
             (none); or 'same' (output as large as the input, stride 1 only; an odd total puts the
             extra zero right and below, as in torch).
         groups: channel groups, as in `torch.nn.functional.conv2d`.
+        shift: one bias for all experts, (Cout,), added as it is, whatever alpha; or None.
 
     Returns:
         y, (B, Cout, H', W') with H' = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and
@@ -70,13 +72,15 @@ def dynamic_conv2d(
         torch.Size([8, 32, 32, 32])
     """
     groups = check_count("groups", groups)
-    _check_tensors(x, weight, alpha, bias, groups)
+    _check_tensors(x, weight, alpha, bias, groups, shift)
     stride, dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
     x, padding = _resolve_padding(x, padding, weight.shape[3:], stride, dilation)
     out_size = output_size(x, weight, stride, padding, dilation)
 
     kernels = mix(alpha, weight)  # (B, Cout, Cin / groups, kh, kw)
-    biases = None if bias is None else mix(alpha, bias)  # (B, Cout)
+    biases = add_shift(
+        None if bias is None else mix(alpha, bias), shift, alpha.shape[0]
+    )  # (B, Cout)
     path = _asked_for or choose_path(x, kernels, out_size, stride, groups)
     return path(x, kernels, biases, stride, padding, dilation, groups)
 
@@ -112,6 +116,15 @@ def mix(alpha: Tensor, experts: Tensor) -> Tensor:
     ):
         mixed = alpha.to(experts.dtype) @ experts.flatten(1)
     return mixed.view(alpha.shape[0], *experts.shape[1:])
+
+
+def add_shift(biases: Tensor | None, shift: Tensor | None, batch: int) -> Tensor | None:
+    """What each sample adds to its channels: its mixed biases (B, Cout) and the shift (Cout,) of
+    all. TorchScript can compile it.
+    """
+    if shift is None:
+        return biases
+    return shift.expand(batch, -1) if biases is None else biases + shift
 
 
 def choose_path(
@@ -248,12 +261,14 @@ def _varies(*sizes: int) -> bool:
     return has_static_value is None or not all(has_static_value(size) for size in sizes)
 
 
-def _check_tensors(x, weight, alpha, bias, groups) -> None:
+def _check_tensors(x, weight, alpha, bias, groups, shift) -> None:
     check_tensor("x", x, 4, "(B, Cin, H, W)", "x", x)
     check_tensor("weight", weight, 5, "(M, Cout, Cin / groups, kh, kw)", "x", x)
     check_tensor("alpha", alpha, 2, "(B, M)", "x", x)
     if bias is not None:
         check_tensor("bias", bias, 2, "(M, Cout)", "x", x)
+    if shift is not None:
+        check_tensor("shift", shift, 1, "(Cout,)", "x", x)
 
     experts, cout, cin_per_group, kh, kw = weight.shape
     batch, cin = x.shape[:2]
@@ -278,4 +293,9 @@ def _check_tensors(x, weight, alpha, bias, groups) -> None:
         raise ValueError(
             f"bias must hold one value per expert and output channel, (M, Cout) = ({experts},"
             f" {cout}), got {tuple(bias.shape)}"
+        )
+    if shift is not None and shift.shape != (cout,):
+        raise ValueError(
+            f"shift must hold one value per output channel, (Cout,) = ({cout},), got"
+            f" {tuple(shift.shape)}"
         )

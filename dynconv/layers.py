@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checks import Pair, as_pair, check_channels, check_count, check_flag, check_number, shown
-from .functional import by_groups, dynamic_conv2d
+from .functional import add_shift, by_groups, dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
 SAVED = (  # what a saved layer says of itself, besides its tensors
@@ -114,6 +114,8 @@ class DynamicConv(nn.Module):
             self.kernel_size,
             check_flag("bias", bias),
         )
+        # One bias (Cout,) for all experts. Only `fold_batchnorm` gives one to a layer.
+        self.register_parameter("shift", None)
 
     def alpha(self, x: Tensor) -> Tensor:
         """The mixing weights that the router chooses, per sample: (B, Cin, H, W) -> α (B, M)."""
@@ -143,6 +145,7 @@ class DynamicConv(nn.Module):
                 padding,
                 self.dilation,
                 self.groups,
+                self.shift,
             )
 
     def _in_script(self, x: Tensor) -> Tensor:
@@ -150,7 +153,7 @@ class DynamicConv(nn.Module):
         alpha, experts, bias = self.alpha(x), self.cond_conv.weight, self.cond_conv.bias
         kh, kw = self.kernel_size
         kernels = (alpha @ experts).view(len(x), self.out_features, -1, kh, kw)
-        biases = None if bias is None else alpha @ bias
+        biases = add_shift(None if bias is None else alpha @ bias, self.shift, alpha.shape[0])
         stride, padding, dilation = self.stride, self.padding, self.dilation
         if isinstance(padding, str):  # known before it is compiled, which only then takes 'same'
             across = same_padding(x.shape[3], kw, stride[1], dilation[1])
@@ -178,6 +181,7 @@ class DynamicConv(nn.Module):
                 " and load that into a model built by this one"
             )
         super().__setstate__(state)
+        self._parameters.setdefault("shift", None)  # a layer saved before there was folding
 
     def extra_repr(self) -> str:
         parts = [
@@ -188,6 +192,7 @@ class DynamicConv(nn.Module):
         parts += [f"groups={self.groups}"] if self.groups > 1 else []
         parts += [f"num_experts={self.num_experts}, routing_activation={self.routing_activation!r}"]
         parts += [f"temperature={self.temperature}"] if self.temperature != 1 else []
+        parts += ["BatchNorm folded"] if self.shift is not None else []
         return ", ".join(parts)
 
     def _static_padding(self, padding):

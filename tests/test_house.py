@@ -13,7 +13,7 @@ ROOMS = (
     ("checks",),
     ("functional",),
     ("layers",),
-    ("counting", "export", "benchmark", "offline"),
+    ("counting", "folding", "export", "benchmark", "offline"),
     ("relatives",),
     ("edits",),
     ("yolo",),

@@ -10,6 +10,7 @@ from ..layers import DynamicConv as DynamicConv
 from ..relatives import TimmBackbone as TimmBackbone
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
+from .exporting import DifferentError, Exported, export
 from .flops import repair_flops
 from .messages import quiet
 from .modules import MODULES, register_all, register_or_explain
@@ -23,8 +24,10 @@ __all__ = [
     "Bottleneck_DynamicConv",
     "C2f_DynamicConv",
     "DCNv3_YOLO",
+    "DifferentError",
     "DynamicConvBNAct",
     "DynamicConvTrainer",
+    "Exported",
     "MODULES",
     "PARAMETERS",
     "UnknownModuleError",
@@ -32,6 +35,7 @@ __all__ = [
     "Upcycled",
     "allow_safe_load",
     "build",
+    "export",
     "is_active",
     "models",
     "path",

@@ -15,6 +15,7 @@ import torchvision.ops
 from ultralytics.nn import tasks
 
 from ..checks import did_you_mean, is_int, shown
+from ..folding import FOLDED
 
 # What ultralytics adds to the arguments of a head; here by name, since its order changes.
 FROM_MODEL = ("reg_max", "end2end", "ch")
@@ -131,8 +132,15 @@ def check_rows(d: dict, registered: dict[str, Entry]) -> None:
         ValueError: a row has not four entries, or its third is no name; or, with registered
             modules, the scale is missing among several or is none of those in the file, a repeat
             count is no whole number from 1, a row has no arguments or another number of inputs than
-            the module takes, or a checkpoint could not hold the module.
+            the module takes, or a checkpoint could not hold the module; or the model is that of a
+            network whose BatchNorms were folded.
     """
+    if d.get(FOLDED):
+        raise ValueError(
+            "this network went through fold_batchnorm and is for prediction only: built anew from"
+            " its YAML, as training does, it would have fresh BatchNorms behind experts that were"
+            " scaled. Train from the checkpoint of before"
+        )
     rows = rows_of(d)
     for where, row in rows:
         if not isinstance(row, (list, tuple)) or len(row) != 4:
