@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import onnx
+import onnx.reference
 import onnxruntime
 import pytest
 import torch
