@@ -116,7 +116,7 @@ def install_python_packages():
 
 
 def install_npm_packages():
-    say("installing MathJax and a Chromium from npm (about 75 MB)")
+    say("installing MathJax, ONNX Runtime and a Chromium from npm (about 110 MB)")
     run(VENV / "bin/npm", "ci", "--silent", cwd=ROOT / "tools")
     if platform.machine() not in ("x86_64", "AMD64"):
         say(
