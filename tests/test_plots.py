@@ -300,6 +300,20 @@ def test_a_mark_beyond_the_image_is_not_cut():
         assert box.y0 < middle[1] - reach and middle[1] + reach < box.y1
 
 
+def test_the_line_of_a_baseline_crosses_no_number():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    values = {"stock": 1.0} | {f"{value:.2f}": value for value in np.arange(0.05, 1.4, 0.05)}
+    for longest in (1.4, 4.0):
+        figure = plots.bars(values | {"longest": longest}, baseline="stock")
+        FigureCanvasAgg(figure).draw()
+        (ax,) = figure.axes
+        line, _ = ax.transData.transform((1.0, 0))
+        for text in ax.texts:
+            box = text.get_window_extent()
+            assert line < box.x0 - 2 or line > box.x1 + 2, text.get_text()
+
+
 def test_dots_stand_at_their_ratio_beside_their_name():
     figure = plots.dots(
         {"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}},

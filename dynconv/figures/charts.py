@@ -87,29 +87,31 @@ def bars(
     digits: int = 2,
     unit: str = "×",
 ) -> Figure:
-    """One horizontal bar per name with its number at its end; the bar called `baseline` is grey and
-    sets a grey line.
+    """One horizontal bar per name with its number at its end, or beyond the grey line that the bar
+    called `baseline` sets, where that would cross the number.
     """
     if not values:
         raise ValueError("values must hold at least one name: number, got none")
+    longest, line = max(*values.values(), 0), values.get(baseline, 0)
+    room = 0.2 * longest  # that a number takes
     figure = Figure(figsize=(WIDTH, 0.36 * len(values) + (0.65 if xlabel else 0.4)))
     ax = figure.add_subplot()
     for i, (name, value) in enumerate(values.items()):
         ax.barh(i, value, height=0.5, facecolor=BASELINE if name == baseline else INK, linewidth=0)
         ax.annotate(
             f"{number(value, digits if value >= 0.01 else 4)}{unit}",
-            (max(value, 0), i),
+            (line if line - room < value < line else max(value, 0), i),
             (6, 0),
             textcoords="offset points",
             va="center_baseline",
         )
     if baseline in values:
-        ax.axvline(values[baseline], color=BASELINE, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
+        ax.axvline(line, color=BASELINE, linewidth=1, linestyle=(0, (3, 2)), zorder=0)
     ax.set(
         ylim=(len(values) - 0.5, -0.5),
         xlabel=xlabel,
         yticks=range(len(values)),
-        xlim=(0, max(*values.values(), 0) * 1.16),
+        xlim=(0, longest * 1.16),
     )
     ax.set_yticklabels(list(values), color=INK)
     ax.tick_params(axis="y", length=0)
