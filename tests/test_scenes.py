@@ -80,7 +80,9 @@ def test_the_pixels_of_a_data_set_are_the_same_everywhere(written):
             )
     assert (
         digest.hexdigest()[:16]
-        == {"shapes": "0eee40a6d771e87c", "digits": "88c714968123ca1a"}[written.objects]
+        == {"shapes": "0eee40a6d771e87c", "digits": "88c714968123ca1a", "sketches": "de62ecfd3c56cd92"}[
+            written.objects
+        ]
     )
 
 

@@ -6,13 +6,16 @@ everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 LIGHTS = ("day", "night", "inverted", "noisy")
-NAMES = {"shapes": ("disc", "square", "triangle"), "digits": tuple("0123456789")}
+_SHAPES = ("disc", "square", "triangle")
+NAMES = {"shapes": _SHAPES, "digits": tuple("0123456789"), "sketches": _SHAPES}
 SPLITS = ("train", "val")
 
 
@@ -26,12 +29,14 @@ def draw(
             light.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    scene = _ground(rng, size)
+    manner = _MANNERS[objects]
+    scene = manner.ground(rng, size)
     labels, boxes = [], []
-    for _ in range(int(rng.integers(1, 5))):
+    count = int(rng.integers(1, 5))
+    for _ in range(count):
         kind = int(rng.integers(len(NAMES[objects])))
-        side = rng.uniform(0.18, 0.36) * size
-        cover, (top, left, bottom, right) = _COVERS[objects](rng, kind, side, split)
+        side = rng.uniform(0.18, manner.largest[count - 1]) * size
+        cover, (top, left, bottom, right) = manner.cover(rng, kind, side, split)
         for _ in range(20):  # look for a free place; without one, the image has an object less
             y, x = (int(rng.integers(0, size - n + 1)) for n in cover.shape)
             box = (y + top, x + left, y + bottom, x + right)
@@ -146,8 +151,7 @@ def digits() -> dict[tuple[str, int], np.ndarray]:
 
 def _ground(rng: np.random.Generator, size: int) -> np.ndarray:
     """A bright ground, shaded softly: 16 random greys, stretched over the image."""
-    greys = Image.fromarray(rng.integers(165, 245, (4, 4)).astype(np.uint8))
-    return np.asarray(greys.resize((size, size), Image.Resampling.BICUBIC), np.float32) / 255
+    return _soft(rng.integers(165, 245, (4, 4)), size)
 
 
 def _shape(
@@ -181,7 +185,101 @@ def _digit(
     return cover, _box(cover > 0.25)
 
 
-_COVERS = {"shapes": _shape, "digits": _digit}
+def _paper(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Paper: white or greyer, flat or shaded, perhaps ruled, perhaps with a soft shadow, and with
+    up to three strokes of a pen that are no object.
+    """
+    white = int(rng.integers(150, 256))
+    scene = _soft(rng.integers(white - int(rng.integers(1, 40)), white + 1, (4, 4)), size)
+    down, across = _places(size)
+    if rng.random() < 0.25:  # ruled, or with squares
+        apart, faint = int(rng.integers(6, 15)), rng.uniform(0.8, 0.95)
+        scene[::apart] *= faint
+        if rng.random() < 0.5:
+            scene[:, ::apart] *= faint
+    if rng.random() < 0.4:  # a shadow over one side, or one corner
+        cos, sin = _turn(rng, 3)
+        edge = cos * down + sin * across - rng.uniform(-0.5, 0.5) * size
+        scene *= 1 - rng.uniform(0.1, 0.4) * np.clip(edge / (rng.uniform(0.05, 0.5) * size), 0, 1)
+    for _ in range(int(rng.integers(0, 4))):
+        y, x = rng.uniform(-0.5, 0.5, 2) * size
+        cos, sin = _turn(rng, 3)
+        along = cos * (down - y) + sin * (across - x)
+        beside = cos * (across - x) - sin * (down - y) + _bend(rng, size, 0.1)
+        far = np.maximum(abs(along) - rng.uniform(0.03, 0.3) * size, abs(beside))
+        cover = np.clip(rng.uniform(0.01, 0.03) * size + 0.5 - far, 0, 1)
+        scene += cover * (rng.uniform(0.05, 0.4) - scene)
+    return scene
+
+
+def _sketch(
+    rng: np.random.Generator, kind: int, side: float, split: str
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """The same for a disc, square or triangle from a hand that is not quite sure: turned a little,
+    longer than wide or wider, bent; most are outlines of some pen's width, perhaps with a gap, the
+    others filled.
+    """
+    count = int(np.ceil(side))
+    down, across = _places(count)
+    cos, sin = _turn(rng, 0.15)
+    tall, wide = rng.uniform(0.8, 1.1, 2)
+    y = (cos * down + sin * across) / tall + _bend(rng, count, 0.12)
+    x = (cos * across - sin * down) / wide + _bend(rng, count, 0.12)
+    half = 0.36 * side
+    inside = [
+        half - np.sqrt(y**2 + x**2),
+        half - np.maximum(abs(y), abs(x)),
+        np.minimum(half - y, (y + half) * 0.45 - abs(x) * 0.9),
+    ][kind]
+    if rng.random() < 0.75:
+        pen = rng.uniform(0.7, max(0.9, 0.06 * side))  # half its width
+        inside = pen - abs(inside)
+        if rng.random() < 0.3:
+            top, left = rng.uniform(-0.5, 0.5, 2) * side
+            inside = np.minimum(inside, abs(down - top) + abs(across - left) - 0.15 * side)
+    cover = np.clip(inside + 0.5, 0, 1).astype(np.float32)
+    return cover, _box(cover > 0.25)
+
+
+class _Manner(NamedTuple):
+    """How the scenes with some objects are drawn."""
+
+    ground: Callable
+    cover: Callable
+    # of an object's side, if there are 1, 2, 3, 4 in the image, as a part of the image's
+    largest: tuple[float, ...] = (0.36,) * 4
+
+
+_MANNERS = {
+    "shapes": _Manner(_ground, _shape),
+    "digits": _Manner(_ground, _digit),
+    "sketches": _Manner(_paper, _sketch, (1, 0.7, 0.5, 0.42)),
+}
+
+
+def _soft(greys: np.ndarray, size: int) -> np.ndarray:
+    """A few greys from 0 to 255, stretched over a square: float32, 0 to 1."""
+    few = Image.fromarray(greys.astype(np.uint8))
+    return np.asarray(few.resize((size, size), Image.Resampling.BICUBIC), np.float32) / 255
+
+
+def _bend(rng: np.random.Generator, size: int, most: float) -> np.ndarray:
+    """By how many pixels each place of a square is moved, at most about that part of its side."""
+    return (_soft(rng.integers(0, 256, (4, 4)), size) - 0.5) * rng.uniform(0, most) * size
+
+
+def _turn(rng: np.random.Generator, most: float) -> tuple[float, float]:
+    """Cosine and sine of a random angle, made of the tangent of its half, that has the same bits on
+    every machine.
+    """
+    half = rng.uniform(-most, most)
+    square = half * half
+    return (1 - square) / (1 + square), 2 * half / (1 + square)
+
+
+def _places(size: int) -> np.ndarray:
+    """How far below and to the right of the middle each pixel of a square is."""
+    return np.mgrid[0:size, 0:size] + 0.5 - size / 2
 
 
 def _box(inside: np.ndarray) -> tuple[int, int, int, int]:

@@ -33,7 +33,7 @@ class Scenes:
     """A data set that `make` has written. `yaml` is what a training run takes as its data."""
 
     folder: Path
-    objects: str  # 'shapes' or 'digits'
+    objects: str  # 'shapes', 'digits' or 'sketches'
     counts: dict[str, int]  # images by split
     size: int  # pixels
     seed: int
@@ -93,7 +93,8 @@ def make(
         folder: where data sets are kept.
         objects: 'shapes' (dark discs, squares, triangles; 3 classes) or 'digits' (handwritten ones,
             from the test set of E. Alpaydin and C. Kaynak, 1998, doi 10.24432/C50P49, which
-            scikit-learn ships; 10 classes).
+            scikit-learn ships; 10 classes) or 'sketches' (the shapes as a hand draws them on paper,
+            most as outlines, up to most of the image; 3 classes).
         train, val: number of images. No digit and no scene of one split occurs in the other.
         size: side of the images in pixels, a multiple of 32.
         seed: names the set. Image i does not depend on how many there are.

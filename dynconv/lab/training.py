@@ -8,6 +8,7 @@ another. Two processes that want the same run take turns: the second waits and f
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import shutil
@@ -111,17 +112,12 @@ def run(job: Job, *, quiet: bool = False, threads: int | None = None, runs: int 
 
 
 def validate(
-    weights: Run | str | os.PathLike,
-    data: Data,
-    imgsz: int,
-    *,
-    one_to_one: bool = False,
-    frame: bool = False,
+    weights, data: Data, imgsz: int, *, one_to_one: bool = False, frame: bool = False
 ) -> dict[str, float]:
     """Score a detector on the validation images, with ultralytics' own validation.
 
     Args:
-        weights: a `Run`, or the path of a checkpoint.
+        weights: a `Run`, the path of a checkpoint, or a YOLO, which stays as it is.
         data: as for `train`.
         imgsz: side of the images in pixels, that of the training as a rule.
         one_to_one: of a YOLOv10, score the head that needs no non-maximum suppression, instead of
@@ -144,7 +140,8 @@ def validate(
     # 'no suppression', which only the one-to-one head can do without
     how = {"nms": False} if one_to_one else {}
     with yolo.quiet(), tempfile.TemporaryDirectory() as folder:
-        network = YOLO(weights.weights if isinstance(weights, Run) else weights)
+        weights = weights.weights if isinstance(weights, Run) else weights
+        network = copy.deepcopy(weights) if isinstance(weights, YOLO) else YOLO(weights)
         exported = not isinstance(network.model, torch.nn.Module)
         head = Head("in the file", network.task) if exported else head_of(network.model)
         require_detector(head, str(network.ckpt_path or weights), "YOLO(weights).val(data=...)")
