@@ -22,13 +22,17 @@ class Widget:
 
     def _repr_html_(self) -> str:
         name = "dc-" + self.figure.replace("_", "-")
-        css = _source("kit.css") + _source(f"{self.figure}.css")
         return (
-            f"<style>{style.theme_css()}\n{_hatches_css()}\n{css}</style>\n"
+            f"<style>{common_css()}{_source(f'{self.figure}.css')}</style>\n"
             f'<{name} class="dc-figure"><p class="dc-fallback">{_FALLBACK}</p>'
             f'<script type="application/json">{_safe_json(self.data)}</script></{name}>\n'
             f'<script type="module">\n{module(self.figure)}\ndefine("{name}", draw);\n</script>'
         )
+
+
+def common_css() -> str:
+    """What every figure needs: colours, hatches, and the rules for the parts of the kit."""
+    return f"{style.theme_css()}\n{_hatches_css()}\n{_source('kit.css')}"
 
 
 def module(figure: str) -> str:

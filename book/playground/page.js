@@ -1,0 +1,251 @@
+// The page of the playground: puts the parts together, and asks the detector whenever something changed.
+import { start } from "./engine.js";
+import { button, buttons, h, number, slider, summary } from "./kit.js";
+import { noise, relight } from "./pictures.js";
+import { makeRouting } from "./routing.js";
+import { makeSheet } from "./sheet.js";
+import { makeCamera, pictureOf, receive } from "./sources.js";
+import { makeStage } from "./stage.js";
+import { makeTries } from "./tries.js";
+import { makeWelcome } from "./welcome.js";
+import { sentence } from "./words.js";
+
+const BASE = new URL(".", import.meta.url);
+const root = document.getElementById("playground");
+const message = h("p", { class: "pg-message", role: "alert" });
+const body = h("div", { class: "dc-body" });
+root.append(message, body);
+welcome();
+
+function say(error) {
+  message.textContent = error ? error.message : "";
+}
+
+/** A picture of the site, whole; fetched once. */
+async function picture(file) {
+  const image = Object.assign(new Image(), { src: new URL(file, BASE) });
+  await image.decode();
+  return image;
+}
+
+async function welcome() {
+  try {
+    const response = await fetch(new URL("facts.json", BASE));
+    const facts = await response.json();
+    const shown = makeWelcome(facts, await picture(facts.scenes[0].day), begin);
+    body.replaceChildren(shown.root);
+    async function begin() {
+      say(null);
+      shown.progress(0, 0);
+      try {
+        const engine = await start(BASE, shown.progress);
+        const days = await Promise.all(engine.facts.scenes.map(({ day }) => picture(day)));
+        await play(engine, days);
+      } catch (error) {
+        say(error);
+        shown.progress(null);
+      }
+    }
+  } catch {
+    say(new Error("The playground did not arrive whole: check your connection and try again."));
+    body.replaceChildren(button("Try again", () => (say(null), welcome())));
+  }
+}
+
+/**
+ * @param {import("./engine.js").Engine} engine
+ * @param {HTMLImageElement[]} days the scenes by daylight
+ */
+async function play(engine, days) {
+  const { facts } = engine;
+  const { size, lights, scenes } = facts;
+  const grain = noise(size * size, 1);
+  let light = "day";
+  let threshold = 0.25;
+  let [busy, again] = [null, false];
+
+  const sheet = makeSheet(size);
+  const stage = makeStage(sheet, facts, drawn);
+  const routing = makeRouting(facts, look);
+  const result = summary();
+  const time = h("p", { class: "pg-time" });
+
+  // --- what the detector says ------------------------------------------------------------------
+
+  /** Ask it; while it computes, further wishes become one. */
+  function look() {
+    again = true;
+    busy ??= (async () => {
+      try {
+        while (again) {
+          again = false;
+          await once();
+        }
+      } catch (error) {
+        say(error);
+      } finally {
+        busy = null;
+      }
+    })();
+    return busy;
+  }
+  async function once() {
+    const grey = relight(sheet.grey(), light, grain);
+    stage.paint(grey);
+    const given = { ...routing.given };
+    const overruled = Object.keys(given).length > 0;
+    const owners = routing.owners();
+    const now = await engine.detect(grey, given, threshold);
+    const own = overruled ? await engine.detect(grey, {}, threshold) : null;
+    stage.mark(now.boxes, own?.boxes);
+    routing.set(now.alpha, own?.alpha ?? null, light);
+    result.say(sentence(now, own, owners, facts));
+    time.textContent = `${number(now.milliseconds, 0)} ms in this browser, for ${size} × ${size} pixels`;
+  }
+
+  // --- pictures --------------------------------------------------------------------------------
+
+  const thumbs = scenes.map((scene, i) => {
+    const node = button("", () => pick(i, scene.light), {
+      "aria-label": `scene ${i + 1}, ${scene.light}`,
+      "aria-pressed": "false",
+    });
+    node.append(
+      h("img", { src: new URL(scene.file, BASE), alt: "", width: 44, height: 44 }),
+      h("span", { "aria-hidden": "true" }, facts.marks[scene.light]),
+    );
+    return node;
+  });
+  const blank = button("empty sheet", draw, { class: "dc-button pg-blank" });
+  const chooser = h("input", {
+    type: "file",
+    accept: "image/*",
+    class: "pg-spoken",
+    tabindex: -1,
+    "aria-hidden": "true",
+    change: () => {
+      if (chooser.files[0]) take(chooser.files[0]);
+      chooser.value = "";
+    },
+  });
+  const file = button("image file …", () => chooser.click());
+  const camera = makeCamera((video) => {
+    sheet.show(video, video.videoWidth, video.videoHeight, false);
+    return look();
+  });
+  const film = button("camera", shoot, { "aria-pressed": "false" });
+
+  /** Something else is shown from now on. */
+  function change(chosen = null) {
+    say(null);
+    camera.stop();
+    film.textContent = "camera";
+    film.setAttribute("aria-pressed", "false");
+    for (const node of thumbs) node.setAttribute("aria-pressed", String(node === chosen));
+  }
+  function pick(i, lit) {
+    change(thumbs[i]);
+    sheet.load(days[i], size, size);
+    return relit(lit);
+  }
+  function draw() {
+    change();
+    sheet.empty();
+    stage.take("brush");
+    return look();
+  }
+  function drawn() {
+    if (camera.on()) change(); // the picture of now is kept, and drawn on
+    look();
+  }
+  async function take(given) {
+    try {
+      const bitmap = await pictureOf(given);
+      change();
+      sheet.load(bitmap, bitmap.width, bitmap.height);
+      relit("day");
+    } catch (error) {
+      say(error);
+    }
+  }
+  async function shoot() {
+    if (camera.on()) return change();
+    change();
+    try {
+      await camera.start();
+      film.textContent = "stop the camera";
+      film.setAttribute("aria-pressed", "true");
+      relit("day");
+    } catch (error) {
+      say(error);
+    }
+  }
+
+  // --- the light -------------------------------------------------------------------------------
+
+  const lamps = lights.map((name) =>
+    button(`${facts.marks[name]} ${name}`, () => relit(name), { "aria-pressed": "false" }),
+  );
+  function relit(name) {
+    light = name;
+    lamps.forEach((lamp, i) => lamp.setAttribute("aria-pressed", String(lights[i] === name)));
+    return look();
+  }
+
+  const tries = makeTries({
+    scene: (lit) => pick(0, lit),
+    light: relit,
+    alpha: routing.decide,
+    draw,
+  });
+  const least = slider({
+    label: "show boxes from score",
+    min: 0.05,
+    max: 0.95,
+    step: 0.05,
+    value: threshold,
+    change: (value) => {
+      threshold = value;
+      look();
+    },
+  });
+
+  const gallery = buttons("Pictures", ...thumbs);
+  gallery.classList.add("pg-gallery");
+  const own = buttons("Your own", blank, file, film, chooser);
+  const main = h(
+    "div",
+    { class: "pg-main" },
+    h("div", { class: "pg-stage" }, stage.picture, result.root),
+    h("div", { class: "pg-controls pg-lamps" }, buttons("Light", ...lamps)),
+    h(
+      "div",
+      { class: "pg-routing" },
+      h("strong", { class: "pg-title" }, "How much of each expert"),
+      routing.key,
+      routing.group,
+      routing.root,
+    ),
+    h(
+      "div",
+      { class: "pg-controls pg-more" },
+      stage.bar,
+      stage.sizes,
+      stage.hint,
+      gallery,
+      own,
+      h(
+        "p",
+        { class: "pg-small" },
+        "Drop or paste an image, too. For the camera, dark shapes on bright paper do. Your picture never leaves this machine.",
+      ),
+      least.root,
+      time,
+      stage.spoken,
+    ),
+  );
+  body.replaceChildren(tries.root, main);
+  receive(root, take);
+  await pick(0, scenes[0].light);
+  body.querySelector(".pg-try").focus({ preventScroll: true });
+}

@@ -1,0 +1,70 @@
+// Things to try, one click each: what happens, and what to look at. What comes of it stands in the result.
+import { button, h } from "./kit.js";
+
+const PAUSE = 900; // milliseconds, in which the reader sees how it was before
+
+/**
+ * @typedef {object} Hands what a try may do
+ * @property {(light: string) => Promise<void>} scene show the first scene, under this light
+ * @property {(light: string) => void} light
+ * @property {(who: string) => void} alpha
+ * @property {() => void} draw an empty sheet, and the brush in hand
+ */
+
+/** @param {Hands} hands */
+export function makeTries(hands) {
+  const tries = [
+    {
+      title: "Switch the light off",
+      look: "The light went from day to night. Did the bars move towards ●, the mean of night pictures? Are the boxes still where they were?",
+      steps: [() => hands.alpha("router"), () => hands.scene("day"), () => hands.light("night")],
+    },
+    {
+      title: "Put night's α on a day scene",
+      look: "A bright picture, and the kernels that the routers mix in the dark. Dashed boxes are what the routers' own α find. Which of them have you lost, and which layer is to blame? Give the layers back one by one.",
+      steps: [
+        () => hands.alpha("router"),
+        () => hands.scene("day"),
+        () => hands.alpha("night"),
+      ],
+    },
+    {
+      title: "Freeze α, then invert",
+      look: "α is held as it was by day, and the picture has turned into its negative. The thin black lines in the bars say what the routers would have done. Press “the routers” to let them.",
+      steps: [
+        () => hands.alpha("router"),
+        () => hands.scene("day"),
+        () => hands.alpha("frozen"),
+        () => hands.light("inverted"),
+      ],
+    },
+    {
+      title: "Draw your own",
+      look: "Draw a disc, a square or a triangle, filled or as a line. From which stroke on is it found? Then change the light.",
+      steps: [() => hands.alpha("router"), () => hands.draw()],
+    },
+  ];
+  const look = h("p", { class: "pg-look", role: "status" });
+  let turn = 0; // a later click ends an earlier try
+  async function run(index) {
+    const mine = ++turn;
+    choices.forEach((choice, i) => choice.setAttribute("aria-pressed", String(i === index)));
+    look.textContent = tries[index].look;
+    const { steps } = tries[index];
+    for (const [number, step] of steps.entries()) {
+      if (number === 2) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      if (mine !== turn) return;
+      await step();
+    }
+  }
+  const choices = tries.map(({ title }, i) =>
+    button(title, () => run(i), { class: "dc-button pg-try", "aria-pressed": "false" }),
+  );
+  const root = h(
+    "div",
+    { class: "pg-tries", role: "group", "aria-label": "Things to try" },
+    h("div", { class: "pg-choices" }, ...choices),
+    look,
+  );
+  return { root };
+}
