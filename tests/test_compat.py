@@ -45,9 +45,9 @@ def test_every_package_that_is_imported_is_declared():
                 imported.add(node.module.partition(".")[0])
     called = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
     needed = {called.get(name, name) for name in imported - sys.stdlib_module_names}
-    # ultralytics brings thop, timm huggingface_hub; IPython is there in a notebook; extras bring
-    # Ray and what writes and runs ONNX
-    needed -= {"thop", "huggingface_hub", "IPython", "ray", "onnx", "onnxruntime"}
+    # ultralytics brings thop, timm huggingface_hub and safetensors; IPython is there in a notebook;
+    # extras bring Ray and what writes and runs ONNX
+    needed -= {"thop", "huggingface_hub", "safetensors", "IPython", "ray", "onnx", "onnxruntime"}
     assert needed - {"dynconv"} <= compat.floors().keys()
 
 

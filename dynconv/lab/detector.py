@@ -166,8 +166,8 @@ def _untrained(known: dict):
         detector = yolo.build(known["model"], nc=len(known["classes"]))
     detector.model_name = "detector"  # what files of it are called unless they get a name
     detector.model.names = dict(enumerate(known["classes"]))
-    # As in a loaded checkpoint: what predicts or exports it takes this size.
-    detector.overrides["imgsz"] = known["size"]
+    # As in a loaded checkpoint: what predicts or exports it takes this size, and no suppression.
+    detector.overrides |= {"imgsz": known["size"], "nms": False}
     detector.model.args = dict(detector.overrides)
     return _for_prediction(detector)
 
