@@ -80,9 +80,11 @@ def test_the_pixels_of_a_data_set_are_the_same_everywhere(written):
             )
     assert (
         digest.hexdigest()[:16]
-        == {"shapes": "0eee40a6d771e87c", "digits": "88c714968123ca1a", "sketches": "de62ecfd3c56cd92"}[
-            written.objects
-        ]
+        == {
+            "shapes": "0eee40a6d771e87c",
+            "digits": "88c714968123ca1a",
+            "sketches": "de62ecfd3c56cd92",
+        }[written.objects]
     )
 
 
@@ -175,6 +177,35 @@ def test_shapes_are_what_they_are_called():
             filled[int(kind)].append((image[top:bottom, left:right] < 0.5 * 255).mean())
     for kind, part in enumerate((np.pi / 4, 1, 0.5)):
         assert np.mean(filled[kind]) == pytest.approx(part, abs=0.07), scenes.NAMES["shapes"][kind]
+
+
+def test_sketches_are_boxed_as_they_are_inked_and_come_in_all_sizes(monkeypatch):
+    """On blank paper by daylight: nothing outside the boxes, ink at each side of each box. Most are
+    outlines; some fill most of the image.
+    """
+    manner = drawing._MANNERS["sketches"]
+    blank = manner._replace(ground=lambda rng, size: np.ones((size, size), np.float32))
+    monkeypatch.setitem(drawing._MANNERS, "sketches", blank)
+    size, sides, filled = 96, [], []
+    for index in range(0, 400, len(scenes.LIGHTS)):
+        image, labels, _ = scenes.draw("sketches", "train", index, size)
+        ink = (255 - image) / 255
+        outside = np.ones_like(ink, bool)
+        for _, x, y, width, height in labels:
+            left, top, right, bottom = (
+                round(edge * size)
+                for edge in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            )
+            assert 0 <= left < right <= size and 0 <= top < bottom <= size
+            outside[top:bottom, left:right] = False
+            inside = ink[top:bottom, left:right]
+            for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
+                assert edge.max() > 0.25 * 0.65 - 0.01, (index, labels)  # of the palest ink
+            sides.append(max(width, height))
+            filled.append((inside > 0.3).mean())
+        assert ink[outside].max(initial=0) < 0.25 * 0.9 + 0.01, index  # of the darkest
+    assert min(sides) < 0.2 and max(sides) > 0.6 and (np.array(sides) > 0.4).sum() > 10
+    assert 0.5 < np.mean(np.array(filled) < 0.45) < 0.9
 
 
 def test_no_digit_of_val_is_one_of_train():

@@ -9,6 +9,7 @@ its routing.
                                       what it finds in its process; how long it will take
                 runs, repair, locks   what a run leaves; what continues it; who waits for whom
                 experiment            the recorded one of chapter 7
+                detector              the playground's, trained once, in the package
     routing     inference, scoring    images through a network; mAP50 by condition
                 recording, summaries, kernels, routing
                                       α over images, in numbers, as kernels; and put to the test

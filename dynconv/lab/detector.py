@@ -1,9 +1,9 @@
 """The playground's detector, trained once on shapes and on sketches of them under four lights.
 `python -m dynconv.lab.detector` trains it again.
 
-That takes an hour or so on one core. What was finished is kept in `runs/`, so it can be stopped and
-started again. Two files come with the package: the weights, in half precision, and how they were
-made and how they score: `load()` and `facts()`.
+That takes some half an hour on one core. What was finished is kept in `runs/`, so it can be stopped
+and started again. Two files come with the package: the weights, in half precision, and how they
+were made and how they score: `load()` and `facts()`.
 """
 
 from __future__ import annotations
