@@ -24,6 +24,7 @@ python -m dynconv ARGUMENTS...
     example
     python -m dynconv detect train model=my-dynamicconv.yaml data=coco8.yaml epochs=1
     A model of the package is found by its name, model=yolov10n-dynamicconv-1.
+    Nothing in a checkpoint runs, unless it is trusted by name: trust=FILE.
 """
 
 
@@ -70,14 +71,18 @@ def main(arguments: list[str]) -> int | None:
     # importing this package has seen to it that our modules are registered now
     from ultralytics.cfg import entrypoint
 
-    from .yolo import models, path
+    from .yolo import models, path, safely, trust
 
     names = models()
     for i, argument in enumerate(sys.argv):  # which entrypoint reads
         name = argument.removeprefix("model=").strip()
         if argument.startswith("model=") and name in names and not Path(name).exists():
             sys.argv[i] = f"model={path(name)}"
-    return entrypoint()
+    for argument in [each for each in sys.argv if each.startswith("trust=")]:
+        sys.argv.remove(argument)
+        trust(argument.removeprefix("trust="))
+    with safely():
+        return entrypoint()
 
 
 if __name__ == "__main__":

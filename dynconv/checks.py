@@ -7,8 +7,10 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -58,6 +60,25 @@ def check_count(name: str, value: int, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return as_python(value)
+
+
+def check_file(name: str, path: str | os.PathLike) -> Path:
+    """The path of a file that can be opened without waiting; a FileNotFoundError or a ValueError if
+    there is none, or something else. (A named pipe would keep its reader waiting for ever.)
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, got {shown(path)}")
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no {name} at {str(path)!r}: there is no such file") from None
+    except (OSError, ValueError) as error:  # a loop of links, a name too long or with a zero byte
+        raise ValueError(f"{name} cannot be opened at {shown(str(path))}: {error}") from None
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(mode), "a device")
+        raise ValueError(f"{name} must be a file, and {str(path)!r} is {kind}")
+    return Path(path)
 
 
 def check_number(name: str, value: float) -> float:

@@ -312,3 +312,25 @@ def test_a_backbone_wants_rgb():
         ValueError, match=r"RGB images in 0..1, shape \(B, 3, H, W\), got \(1, 1, 64, 64\)"
     ):
         TimmBackbone("starnet_s050")(torch.rand(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("modulated", [False, True])
+def test_an_image_with_a_value_that_is_not_finite_gives_nan_there_and_no_crash(value, modulated):
+    """torchvision's operator reads outside of the image at an offset that is NaN, and the process
+    ends.
+    """
+    layer = DeformableConv(2, 3, modulated=modulated)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    x = torch.randn(2, 2, 12, 12)
+    clean = layer(x)
+    x[0, 0, 4, 4] = value
+    x.requires_grad_()
+    y = layer(x)
+    assert y[0, :, 4, 4].isnan().all()
+    assert torch.equal(y[1], clean[1]) and y[0, :, 8:, 8:].isfinite().all()
+    y.sum().backward()
+    y = layer(torch.full((1, 2, 12, 12), value))
+    assert y.isnan().all()
+    y.sum().backward()

@@ -18,16 +18,14 @@ from ..checks import is_int
 
 def as_network(model) -> nn.Module:
     """The network of a YOLO object (itself an nn.Module, whose train() trains) or of a weights
-    file; a network as it is.
+    file, nothing in which runs; a network as it is.
     """
     from ultralytics.engine.model import Model
 
     if isinstance(model, (str, os.PathLike)):
-        from ultralytics import YOLO
+        from ..yolo import load
 
-        if not Path(model).is_file():
-            raise FileNotFoundError(f"there are no weights at {str(model)!r}")
-        model = YOLO(model)
+        model = load(model)
     if isinstance(model, Model):
         model = model.model
     if not isinstance(model, nn.Module):

@@ -117,7 +117,6 @@ def _check_settings(settings: Preset | dict | None) -> dict:
 
 def _content(model: str) -> str:
     """What the file of a model says, by which a run is told from others; of detectors only."""
-    from ultralytics import YOLO
     from ultralytics.nn.tasks import yaml_model_load
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
@@ -129,7 +128,7 @@ def _content(model: str) -> str:
                 f"there are no weights {model!r}: no such file, and ultralytics does not publish"
                 " any of that name"
             )
-        _check_trainable(YOLO(find(model)).model, model)
+        _check_trainable(yolo.load(find(model)).model, model)
         return hashlib.sha256(Path(find(model)).read_bytes()).hexdigest()
     try:
         content = yaml_model_load(find(model))

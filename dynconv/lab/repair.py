@@ -26,13 +26,15 @@ def mend(place: Path, data: Path) -> tuple[int, int]:
         How many epochs the last whole checkpoint has seen, 0 if there is none, and how many it
         shall see.
     """
+    from ..yolo.safe_load import read_checkpoint
+
     last, table = place / "weights/last.pt", place / "results.csv"
     # A checkpoint is a ZIP file, whose directory is at its end: missing if it was cut off.
     whole = [file for file in (last, last.with_name("best.pt")) if zipfile.is_zipfile(file)]
     if not whole or not table.exists() or not table.stat().st_size:
         return 0, 0
     file = whole[0]
-    checkpoint = torch.load(file, map_location="cpu", weights_only=False)
+    checkpoint = read_checkpoint(file)
     done, asked = checkpoint["epoch"] + 1, checkpoint["train_args"]
     if done == 0:  # ultralytics has ended the run, and stripped it of what training needs
         return (1, 1) if file == last else (0, 0)

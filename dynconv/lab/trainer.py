@@ -5,7 +5,10 @@ from __future__ import annotations
 from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import strip_optimizer
 
-from ..yolo import DynamicConvTrainer
+from ..yolo import DynamicConvTrainer, safely
+
+if RANK != -1:  # a process that ultralytics has started for one of several GPUs
+    safely().__enter__()  # to its end
 
 
 class RunTrainer(DynamicConvTrainer):

@@ -139,9 +139,9 @@ def validate(
     dataset = check_dataset(data)
     # 'no suppression', which only the one-to-one head can do without
     how = {"nms": False} if one_to_one else {}
-    with yolo.quiet(), tempfile.TemporaryDirectory() as folder:
+    with yolo.quiet(), yolo.safely(), tempfile.TemporaryDirectory() as folder:
         weights = weights.weights if isinstance(weights, Run) else weights
-        network = copy.deepcopy(weights) if isinstance(weights, YOLO) else YOLO(weights)
+        network = copy.deepcopy(weights) if isinstance(weights, YOLO) else yolo.load(weights)
         exported = not isinstance(network.model, torch.nn.Module)
         head = Head("in the file", network.task) if exported else head_of(network.model)
         require_detector(head, str(network.ckpt_path or weights), "YOLO(weights).val(data=...)")
@@ -170,7 +170,7 @@ def _train(job: Job, say: Say, threads: int | None, runs: int) -> None:
     from .. import yolo
 
     place, last = job.folder, job.folder / "weights/last.pt"
-    with yolo.quiet(), without_skipped_checks(), without_ray(), cpu_threads(threads):
+    with yolo.quiet(), yolo.safely(), without_skipped_checks(), without_ray(), cpu_threads(threads):
         done, epochs = mend(place, job.dataset.yaml)
         if not done:
             shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued

@@ -48,7 +48,7 @@ class DeformableConv(nn.Module):
         ValueError, TypeError: an argument is out of range; the message names it.
 
     Shapes: (B, Cin, H, W) -> (B, Cout, H', W') as for Conv2d; in the dtype of the input, also under
-    autocast.
+    autocast. Where an offset is not finite, as on an image with a NaN, the output is NaN.
 
     torch.compile, torch.export, torch.fx and TorchScript take the layer. ONNX export stops at
     `torch.onnx.errors.UnsupportedOperatorError`: torch has no translation for torchvision's
@@ -118,10 +118,13 @@ class DeformableConv(nn.Module):
             check_channels("x", x, conv.in_channels, conv.weight)
         mask = None if self.mask is None else torch.sigmoid(self.mask(x)).to(conv.weight)
         # Autocast gives offsets in half precision, and torchvision's operator takes one dtype only:
-        # it gets that of the kernel.
+        # it gets that of the kernel. An offset that is NaN would make it read outside of the image,
+        # which ends the process: it gets 0, and the output of that place is made NaN.
+        offset = self.offset(x).to(conv.weight)
+        wrong = (offset * 0).sum(1, keepdim=True)
         y = deform_conv2d(
             x.to(conv.weight),
-            self.offset(x).to(conv.weight),
+            offset.nan_to_num(0.0, 0.0, 0.0),
             conv.weight,
             conv.bias,
             conv.stride,
@@ -129,4 +132,5 @@ class DeformableConv(nn.Module):
             conv.dilation,
             mask,
         )
+        y = y + wrong
         return y.to(x.dtype)

@@ -16,7 +16,7 @@ from .messages import quiet
 from .modules import MODULES, register_all, register_or_explain
 from .registration import UnsupportedUltralytics, is_active, register, registered, unregister
 from .rows import UnknownModuleError
-from .safe_load import allow_safe_load
+from .safe_load import UntrustedCheckpointError, allow_safe_load, guard_loads, load, safely, trust
 from .upcycling import Upcycled, upcycle
 from .zoo import PARAMETERS, build, find_by_name, models, path
 
@@ -32,11 +32,13 @@ __all__ = [
     "PARAMETERS",
     "UnknownModuleError",
     "UnsupportedUltralytics",
+    "UntrustedCheckpointError",
     "Upcycled",
     "allow_safe_load",
     "build",
     "export",
     "is_active",
+    "load",
     "models",
     "path",
     "quiet",
@@ -44,6 +46,8 @@ __all__ = [
     "register_all",
     "registered",
     "repair_flops",
+    "safely",
+    "trust",
     "unregister",
     "upcycle",
 ]
@@ -64,4 +68,5 @@ def renew() -> None:
 
 
 renew()
+guard_loads()
 offline.guard_downloads()  # YOLO_OFFLINE, if it is set, holds for ultralytics' downloads too

@@ -25,6 +25,7 @@ from ..folding import fold_batchnorm
 from .heads import head_of, require_detector
 from .messages import quiet
 from .recording import IMAGES, dynamic, given, prepared, record, run
+from .safe_load import load
 
 # How far the file may be from PyTorch: scores, α, and boxes as a part of the image's side.
 TOLERANCE = {"float32": 1e-3, "float16": 0.01, "int8": 0.25}
@@ -177,12 +178,8 @@ def _require_onnx():
 
 def _load(weights) -> tuple[nn.Module, Path]:
     """The network, and the file that it is from."""
-    from ultralytics import YOLO  # late: it may be this package that its own import brings in
-
     if isinstance(weights, (str, os.PathLike)):
-        if not Path(weights).is_file():
-            raise FileNotFoundError(f"there are no weights at {str(weights)!r}")
-        weights = YOLO(weights)
+        weights = load(weights)
     network = as_network("weights", weights, "the path of a checkpoint or a YOLO")
     if network is weights:
         raise TypeError(f"weights must be the path of a checkpoint or a YOLO, got {shown(weights)}")
