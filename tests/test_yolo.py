@@ -143,12 +143,9 @@ def test_register_is_a_decorator_idempotent_and_can_be_taken_back(registry):
     assert yolo.register(Doubling) is Doubling and yolo.register(repeat=False)(Doubling) is Doubling
     assert yolo.registered()["Doubling"] is Doubling
     yolo.register(Doubling, repeat=True)
-    assert Doubling in tasks.dynconv_repeat
+    assert registry.known_as("Doubling") is Doubling
     yolo.unregister("Doubling")
-    assert (
-        "Doubling" not in yolo.registered()
-        and Doubling not in tasks.dynconv_base | tasks.dynconv_repeat
-    )
+    assert "Doubling" not in yolo.registered()
     assert not hasattr(tasks, "Doubling")
     with pytest.raises(
         ValueError, match="'Doubling' is not registered; registered are Bottleneck_DynamicConv"
@@ -181,9 +178,9 @@ def test_a_module_that_takes_its_arguments_as_they_stand(registry):
     with pytest.raises(ValueError, match="Whole needs its arguments as a list, got 24"):
         tasks.parse_model(network([-1, 1, "Whole", 24]), 3, verbose=False)
     yolo.register(Doubling)
-    assert (
-        yolo.register(channels=False)(Doubling) is Doubling and Doubling not in tasks.dynconv_base
-    )
+    assert yolo.register(channels=False)(Doubling) is Doubling
+    layers, _ = tasks.parse_model(network([-1, 1, "Doubling", [3, 5]]), 3, verbose=False)
+    assert layers[0].out_channels == 5
     with pytest.raises(TypeError, match="repeat=True .* channels=False .* choose one"):
         yolo.register(Whole, repeat=True, channels=False)
 
@@ -218,10 +215,10 @@ def named(name, module="tests.somewhere", base=nn.Module, arguments="self, c1, c
     ],
 )
 def test_register_refuses_and_changes_nothing(cls, repeat, error, message, registry):
-    before = yolo.registered(), set(tasks.dynconv_base), set(tasks.dynconv_repeat)
+    before = yolo.registered(), dict(vars(tasks))
     with pytest.raises(error, match=message):
         yolo.register(cls, repeat=repeat)
-    assert (yolo.registered(), tasks.dynconv_base, tasks.dynconv_repeat) == before
+    assert (yolo.registered(), vars(tasks)) == before
 
 
 def test_an_unknown_module_is_named_with_its_row_and_a_suggestion():
@@ -354,7 +351,7 @@ def test_uninstall_gives_ultralytics_its_own_function_back():
     try:
         registration.uninstall()
         assert tasks.parse_model is original and not yolo.is_active() and yolo.registered() == {}
-        assert not hasattr(tasks, "DynamicConv") and not hasattr(tasks, "dynconv_base")
+        assert not hasattr(tasks, "DynamicConv") and not hasattr(tasks, "dynconv_begin")
         registration.uninstall()  # twice does no harm
         with pytest.raises(KeyError, match="DynamicConv"):
             tasks.parse_model(network([-1, 1, "DynamicConv", [8]]), 3, verbose=False)
@@ -385,58 +382,17 @@ def test_stock_models_are_built_as_before():
         assert sum(p.numel() for p in YOLO(name).model.parameters()) == parameters
 
 
-OLD = """
-def parse_model(d, ch, verbose=True):
-    ch = [ch]
-    for f, n, m, args in d["backbone"]:
-        m, c2 = globals()[m], ch[f]
-        if m in {collection_1}:
-            kind = "repeat" if m in {collection_2} else "base"
-        else:
-            kind = "neither"
-        m_ = kind or m(*args)
-    return m_
-"""
-
-
-@pytest.mark.parametrize("left, right", [tuple("{}"), tuple("()"), tuple("[]")])
-def test_the_collections_are_found_by_content_in_any_form(left, right, tmp_path, monkeypatch):
-    """Versions write them as a tuple, as a set, as a frozenset, inline or named: the form does not
-    matter.
-    """
-    source = OLD.replace("{collection_1}", f"{left}Conv, Bottleneck, C2f, C3{right}").replace(
-        "{collection_2}", f"{left}C2f, C3, BottleneckCSP{right}"
-    )
-    file = tmp_path / "old_tasks.py"
-    file.write_text(source)
-    monkeypatch.setattr(tasks, "parse_model", None)  # put back at the end
-    exec(compile(source, file, "exec"), vars(tasks))
-    old = tasks.parse_model
-    registration.install()
-
-    def kind(module):
-        return tasks.parse_model({"backbone": [[-1, 1, module, [8]]]}, 3)
-
-    names = ("DynamicConv", "C2f_DynamicConv", "TimmBackbone", "Conv", "C2f", "Concat")
-    found = ["base", "repeat", "neither", "base", "repeat", "neither"]
-    assert [kind(name) for name in names] == found
-    assert old({"backbone": [[-1, 1, "DynamicConv", [8]]]}, 3) == "neither"
-    code = tasks.parse_model.__wrapped__.__code__  # tracebacks show the real lines
-    assert (code.co_filename, code.co_firstlineno) == (str(file), old.__code__.co_firstlineno)
-
-
 def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
     def parse_model(d, ch, verbose=True):
         return d in (1, 2)
 
     original = tasks.parse_model
     monkeypatch.setattr(tasks, "parse_model", parse_model)
+    for cls in (tasks.DetectionModel, tasks.ClassificationModel):
+        monkeypatch.setattr(cls, "__init__", cls.__init__)  # put back at the end
     with pytest.raises(
         yolo.UnsupportedUltralytics,
-        match=(
-            r"ultralytics \d.*0 for dynconv_base and 0 for dynconv_repeat.*tested with"
-            r" 8.*install one"
-        ),
+        match=r"ultralytics \d.*looks up .* in test_yolo.*tested with 8.*install one",
     ):
         registration.install()
     assert tasks.parse_model is parse_model
@@ -447,8 +403,10 @@ def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
     # module raises it.
     registration.explain_instead(yolo.UnsupportedUltralytics("the reason"), {"DynamicConv"})
     assert tasks.parse_model({"backbone": [[-1, 1, "Conv", []]], "head": []}, 3) is False
-    with pytest.raises(yolo.UnsupportedUltralytics, match="the reason"):
-        tasks.parse_model({"backbone": [[-1, 1, "DynamicConv", []]], "head": []}, 3)
+    ours = {"backbone": [[-1, 1, "DynamicConv", []]], "head": []}
+    for build in (lambda: tasks.parse_model(ours, 3), lambda: tasks.DetectionModel(cfg=ours)):
+        with pytest.raises(yolo.UnsupportedUltralytics, match="the reason"):
+            build()
     monkeypatch.undo()
     assert tasks.parse_model is original
 

@@ -14,6 +14,7 @@ from ..relatives.dcnv3 import ToChannelsLast
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .edited import is_same, say
+from .parsing import unsupported
 from .registration import UnsupportedUltralytics, add, explain_instead, known_as, registered
 from .rows import Entry, place
 
@@ -66,12 +67,15 @@ def register_all() -> None:
 
 
 def register_or_explain() -> None:
-    """The same on import, which must not fail where modules cannot be registered: loading a
-    checkpoint imports this package and needs no registration. Building a model does, and says why.
+    """The same on import, which must not fail where modules cannot be registered, whatever the
+    reason: loading a checkpoint imports this package and needs no registration. Building a model
+    does, and says why.
     """
     try:
         register_all()
-    except UnsupportedUltralytics as error:
+    except Exception as error:
+        if not isinstance(error, UnsupportedUltralytics):
+            error = unsupported(f"registering ended in {type(error).__name__}: {error}")
         explain_instead(error, {module.cls.__name__ for module in MODULES})
 
 

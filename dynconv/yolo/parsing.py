@@ -1,39 +1,46 @@
 """`parse_model` of ultralytics with places where registered modules come in.
 
-The function decides by two collections of classes, written inside it: those that take `(c1, c2,
-...)` with the width scaled, and among them those that also take a repeat count. Here they are
-extended in the function's syntax tree, by `*dynconv_base` and `*dynconv_repeat`, and around the
-decision two calls are put in:
+The function asks what each module is, and goes by its answer: does it take `(c1, c2, ...)` with the
+width scaled, does it take a repeat count? It is given the model with Conv or C2f, or another name
+of its own that is to be treated alike, in the place of each registered one. Two calls are put into
+its syntax tree, which put these back:
 
-    dynconv_row, m, args = dynconv_begin(m, args, locals())
-    if m in ...                                # as it was, with the collections extended
+    m = ...                                    # as it was: the class that the row names
+    dynconv_row = dynconv_begin(m, locals())
+    ...                                        # as it was: what ultralytics decides about Conv
     m, n, c2, args, dynconv_keywords = dynconv_finish(dynconv_row, locals())
     m_ = ... m(*args, **dynconv_keywords) ...  # as it was, with the keywords
 
-The first takes arguments given by name out of a row, and lets a module with several inputs, which
-the function knows only of its own classes, pass for one of these. The second says what the row
-builds, and how many channels come out.
+The first says whether a registered module stands here. The second gives its class, its arguments by
+name, and what no module of ultralytics' own has: several inputs with channels of its own, or
+channels that a function tells. Whether the result builds what it should is not seen here: `probe`
+tries it.
 """
 
 from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import inspect
 import textwrap
+import threading
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import ultralytics
+from torch import nn
 from ultralytics.nn import tasks
+from ultralytics.nn.modules import C2f, Concat, Conv
 from ultralytics.utils.ops import make_divisible
 
 from ..checks import as_python, check_count, shown
-from ..edits import UnsupportedUltralytics, find_collections
+from ..edits import UnsupportedUltralytics
 from .rows import FROM_MODEL, Entry, rows_of, signature, split_arguments
 
 TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
-BEGIN = "dynconv_row, m, args = dynconv_begin(m, args, locals())"
+BEGIN = "dynconv_row = dynconv_begin(m, locals())"
 FINISH = "m, n, c2, args, dynconv_keywords = dynconv_finish(dynconv_row, locals())"
 # What a word among a row's arguments can stand for. ultralytics would put any of its function's
 # variables there, also `n` or `save`, of which a model's author knows nothing.
@@ -44,52 +51,86 @@ WORDS = (
 
 
 class Row(NamedTuple):
-    """A row of a registered module: its own arguments, as ultralytics read them."""
+    """A row of a registered module: its own arguments, later as ultralytics reads them."""
 
     entry: Entry
     arguments: list
     keywords: dict[str, Any]
 
 
-def readable(d: dict, registered: dict[str, Entry]) -> dict:
-    """The model with strings that arrive as they were written: ultralytics reads those among the
-    arguments as Python, and stops at '' or '3x3'. Numbers of NumPy, at which it stops among the
-    inputs, are Python's. Rows of its own modules stay as they are.
-    """
+_state = threading.local()  # .rows: those that parse_model has not come to, in this thread
 
-    def protected(value):
-        if not isinstance(value, str) or value in WORDS:
-            return value
-        try:
-            ast.literal_eval(value)
-        except Exception:  # SyntaxError, ValueError, TypeError, MemoryError, RecursionError
-            return repr(value)
+
+@contextlib.contextmanager
+def disguised(d: dict, registered: dict[str, Entry]) -> Iterator[dict]:
+    """The model as parse_model is to read it, within the block: with names of ultralytics' own in
+    the place of registered ones, and without arguments by name.
+
+    Strings arrive as they were written: ultralytics reads those among the arguments as Python, and
+    stops at '' or '3x3'. Numbers of NumPy, at which it stops among the inputs, are Python's. Rows
+    of its own modules stay as they are.
+
+    Raises:
+        UnsupportedUltralytics: parse_model did not come to every row in the block.
+    """
+    rows = []
+
+    def disguise(row):
+        source, repeats, name, arguments = row
+        entry = registered.get(name)
+        if entry is None:
+            rows.append(None)
+            return row
+        arguments, keywords = split_arguments(arguments)
+        arguments = [_protected(value) for value in arguments]
+        rows.append(Row(entry, arguments, keywords))
+        many = isinstance(source, (list, tuple))
+        source = list(map(as_python, source)) if many else as_python(source)
+        return [source, as_python(repeats), _alike(entry)[0], list(arguments)]
+
+    sections = [section for section in ("backbone", "head") if section in d]
+    read = d | {section: [disguise(row) for row in d[section] or ()] for section in sections}
+    before, _state.rows = getattr(_state, "rows", None), rows
+    try:
+        yield read
+    finally:
+        _state.rows = before
+    if rows:
+        raise unsupported(f"parse_model left out {len(rows)} rows")
+
+
+def _protected(value: Any) -> Any:
+    if not isinstance(value, str) or value in WORDS:
         return value
-
-    def rows(section):
-        for source, repeats, name, arguments in d[section] or ():
-            if name in registered:
-                arguments = [protected(value) for value in arguments]
-                many = isinstance(source, (list, tuple))
-                source = list(map(as_python, source)) if many else as_python(source)
-                repeats = as_python(repeats)
-            yield [source, repeats, name, arguments]
-
-    return d | {section: list(rows(section)) for section in ("backbone", "head") if section in d}
+    try:
+        ast.literal_eval(value)
+    except Exception:  # SyntaxError, ValueError, TypeError, MemoryError, RecursionError
+        return repr(value)
+    return value
 
 
-def begin(registered: dict[str, Entry], m: type, args: list, words: dict) -> tuple:
-    """Before ultralytics decides: the row if the module is registered, what passes for the module,
-    and the arguments that ultralytics sees.
-    """
-    entry = next((entry for entry in registered.values() if entry.cls is m), None)
-    if entry is None:
-        return None, m, args
-    args, keywords = split_arguments(args)
-    keywords = {name: _read(value, words) for name, value in keywords.items()}
-    # of Concat's row ultralytics asks only the channels of the inputs
-    stand_in = entry.head or (tasks.Concat if entry.many else m)
-    return Row(entry, list(args), keywords), stand_in, args
+def begin(m: type, words: dict) -> Row | None:
+    """As soon as the class of a row is known: the row, if a registered module stands there."""
+    row = _state.rows.pop(0) if _state.rows else None
+    if row is None:
+        return None
+    name, cls = _alike(row.entry)
+    if m is not cls:
+        raise unsupported(f"parse_model takes {name} for {shown(m)}")
+    read = [_read(value, words) for value in row.arguments]
+    keywords = {name: _read(value, words) for name, value in row.keywords.items()}
+    return Row(row.entry, read, keywords)
+
+
+def _alike(entry: Entry) -> tuple[str, type]:
+    """Name and class of ultralytics' own that are treated as the registered module shall be."""
+    if entry.head:
+        return entry.head.__name__, entry.head
+    if entry.many:
+        return "Concat", Concat  # of whose row ultralytics asks only the channels of the inputs
+    if not entry.leads_with_channels:
+        return "nn.Identity", nn.Identity
+    return ("C2f", C2f) if entry.repeat else ("Conv", Conv)
 
 
 def finish(row: Row | None, words: dict) -> tuple:
@@ -105,9 +146,6 @@ def finish(row: Row | None, words: dict) -> tuple:
         if entry.many:
             args, keywords = _head(row, args, inputs, words)
         return entry.cls, n, c2, args, keywords
-    # Written out for all, since a copy of ultralytics with the tutorials' edits has collections of
-    # its own making.
-    n = words.get("n_", n)  # the repeats of before the decision
     if entry.many:
         keywords = entry.named(ch=inputs) | keywords
     if not entry.leads_with_channels:
@@ -116,11 +154,11 @@ def finish(row: Row | None, words: dict) -> tuple:
             c2 = check_count(
                 f"what channels= of {entry.cls.__name__} gives", entry.channels(inputs)
             )
-        return entry.cls, n, c2, row.arguments, keywords
-    if entry.many:
+    elif entry.many:
         c2 = make_divisible(min(args[0], words["max_channels"]) * words["width"], 8)
-    args = [*entry.leading(inputs, c2, n), *row.arguments[1:]]
-    return entry.cls, 1 if entry.repeat else n, c2, args, keywords
+        args = [*entry.leading(inputs, c2, n), *args[1:]]
+        n = 1 if entry.repeat else n
+    return entry.cls, n, c2, args, keywords
 
 
 def _head(row: Row, args: list, ch: list, words: dict) -> tuple[list, dict]:
@@ -165,26 +203,27 @@ def note(error: Exception, function: FunctionType, d: dict, registered: dict[str
         error.add_note(f"{where} of the model builds {row[2]} of {shown(row[3])}{c1}")
 
 
-def splice(function: FunctionType) -> FunctionType:
+def splice(function: object) -> FunctionType:
     """The function with registered modules let in, as the docstring above shows.
 
     Raises:
         UnsupportedUltralytics: it is written in an unknown way.
     """
+    if not isinstance(function, FunctionType):
+        raise unsupported(f"parse_model is no function, but {shown(function)}")
+    if hasattr(function, "__wrapped__") or function.__closure__:
+        raise unsupported("parse_model is wrapped in another function")
+    if function.__globals__ is not vars(tasks):  # where registered modules are put
+        where = function.__globals__.get("__name__")
+        raise unsupported(f"parse_model looks up the names of modules in {where}")
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        # tracebacks show the real lines
-        ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
     except (OSError, TypeError, SyntaxError) as error:
-        raise _unsupported(f"the source of parse_model cannot be read ({error})") from error
-    found = dict(zip(("dynconv_base", "dynconv_repeat"), find_collections(tree)))
-    if any(len(nodes) != 1 for nodes in found.values()):
-        counts = " and ".join(f"{len(nodes)} for {name}" for name, nodes in found.items())
-        raise _unsupported(
-            f"parse_model has {counts} of the collections of classes, expected one of each"
-        )
-    for name, (node,) in found.items():
-        node.elts.append(ast.Starred(ast.Name(name, ast.Load()), ast.Load()))
+        raise unsupported(f"the source of parse_model cannot be read ({error})") from error
+    if not isinstance(tree.body[0], ast.FunctionDef) or tree.body[0].decorator_list:
+        raise unsupported("parse_model is no plain function with its name and no decorator")
+    # tracebacks show the real lines
+    ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
     _add_calls(tree)
     ast.fix_missing_locations(tree)
     flags = function.__code__.co_flags & __future__.annotations.compiler_flag
@@ -192,47 +231,50 @@ def splice(function: FunctionType) -> FunctionType:
     namespace = {}
     # its globals stay those of ultralytics.nn.tasks, where it looks names up
     exec(code, function.__globals__, namespace)
-    return namespace[function.__name__]
+    return namespace[tree.body[0].name]
 
 
 def _add_calls(tree: ast.AST) -> None:
-    loops = [node for node in ast.walk(tree) if isinstance(node, ast.For) and _assigns(node, "m_")]
-    body = loops[0].body if len(loops) == 1 else []
-    decisions = [
-        k
-        for k, node in enumerate(body)
-        if isinstance(node, ast.If)
-        and isinstance(node.test, ast.Compare)
-        and ast.unparse(node.test.left) == "m"
+    """Both calls, in the one loop that makes a module of m and args."""
+    loops = [node.body for node in ast.walk(tree) if isinstance(node, ast.For)]
+    places = [
+        (body, k)
+        for body in loops
+        for k in range(len(body))
+        if _making(body[k]) and not isinstance(body[k], ast.For)  # the inner one of two loops
     ]
-    builds = [k for k, node in enumerate(body) if _is_assignment(node, "m_")]
-    calls = [
-        node
-        for k in builds
-        for node in ast.walk(body[k])
-        if isinstance(node, ast.Call) and ast.unparse(node) == "m(*args)"
-    ]
-    if len(decisions) != 1 or len(builds) != 1 or not calls or decisions > builds:
-        raise _unsupported(
-            f"the loop of parse_model has {len(decisions)} decisions about m and"
-            f" {len(calls)} calls m(*args) in {len(builds)} assignments to m_, expected one"
-            " decision, then one assignment with calls"
-        )
-    for call in calls:
-        call.keywords.append(ast.keyword(None, ast.Name("dynconv_keywords", ast.Load())))
-    for k, statement in ((builds[0], FINISH), (decisions[0], BEGIN)):
+    if len({id(body) for body, _ in places}) != 1:
+        raise unsupported("parse_model has not one loop that makes modules by m(*args)")
+    body, build = places[0]
+    for _, k in places:
+        for call in _making(body[k]):
+            call.keywords.append(ast.keyword(None, ast.Name("dynconv_keywords", ast.Load())))
+    named = [k + 1 for k in _binding(body, "m") if k < build]
+    for k, statement in ((build, FINISH), (named[-1] if named else 0, BEGIN)):
         (new,) = ast.parse(statement).body
         for node in ast.walk(new):
             ast.copy_location(node, body[k])
         body.insert(k, new)
 
 
-def _assigns(loop: ast.For, name: str) -> bool:
-    return any(_is_assignment(node, name) for node in loop.body)
+def _making(statement: ast.stmt) -> list[ast.Call]:
+    """The calls that make a module."""
+    nodes = ast.walk(statement)
+    return [
+        node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node) == "m(*args)"
+    ]
 
 
-def _is_assignment(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == [name]
+def _binding(statements: list[ast.stmt], name: str) -> list[int]:
+    """Which of the statements give a value to that name."""
+    return [
+        k
+        for k, statement in enumerate(statements)
+        if any(
+            isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
+            for node in ast.walk(statement)
+        )
+    ]
 
 
 def _read(value: Any, words: dict) -> Any:
@@ -247,7 +289,8 @@ def _read(value: Any, words: dict) -> Any:
         return value
 
 
-def _unsupported(what: str) -> UnsupportedUltralytics:
+def unsupported(what: str) -> UnsupportedUltralytics:
+    """The refusal, with the version, the place and the remedy."""
     return UnsupportedUltralytics(
         f"ultralytics {ultralytics.__version__} at {tasks.__file__}: {what}. dynconv is tested with"
         f" {TESTED}: install one of these, or edit nn/tasks.py by hand as the book shows"

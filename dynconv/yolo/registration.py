@@ -1,28 +1,46 @@
 """Makes ultralytics' model YAMLs understand modules that are not its own.
 
-The tutorials edit `ultralytics.nn.tasks.parse_model`, which builds a model from a YAML. Here that
-function is replaced by one that also knows registered modules (`parsing` says how), and from then
-on a class is registered by an entry in a table.
+The tutorials edit `ultralytics.nn.tasks.parse_model`, which builds a model from a YAML. Here a
+second one is made of it that also knows registered modules (`parsing` says how), and from then on a
+class is registered by an entry in a table. Models that name no registered module are built by
+ultralytics' own function as ever.
+
+Before it is used, the second one is tried: with registered stand-ins for Conv, C2f, ... it must
+build the networks that ultralytics builds of these (`probe`). If it does not, or anything else goes
+wrong, ultralytics stays as it was, and a model that names a module of ours is refused as
+`UnsupportedUltralytics`. This takes about 160 ms of one core, once in a process.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import threading
 from collections.abc import Callable
 
 import torch.nn
 from ultralytics.nn import tasks
+from ultralytics.nn.modules import Classify, Detect
 
 from ..checks import shown
 from ..edits import UnsupportedUltralytics
+from . import probe
 from .candidates import check_constructor, check_definition, check_held, check_task, head_class
-from .parsing import begin, finish, note, readable, splice
-from .rows import Entry, check_rows, place, rows_of
+from .parsing import begin, disguised, finish, note, splice, unsupported
+from .rows import Entry, check_before, check_rows, names_of, place
 
 _LOCK = threading.RLock()
 _registered: dict[str, Entry] = {}  # by the name in a YAML
 _ABSENT = object()
+_PROBES = (
+    Entry(probe.ProbeConv, False, True, "one", None),
+    Entry(probe.C2f_Probe, True, True, "one", None),
+    Entry(probe.ProbeUpsample, False, False, "one", None),
+    Entry(probe.ProbeConcat, False, sum, "many", None),
+    Entry(probe.ProbeFusion, False, True, "many", None),
+    Entry(probe.ProbeDetect, False, False, "many", Detect),
+)
 
 
 def register(
@@ -74,7 +92,7 @@ def register(
     check_definition(cls)
     entry = Entry(cls, repeat, channels, inputs, head_class(cls))
     if entry.head:
-        many = not issubclass(cls, tasks.Classify)
+        many = not issubclass(cls, Classify)
         entry = entry._replace(channels=False, inputs="many" if many else "one")
         check_task(cls)
     check_constructor(entry)
@@ -103,10 +121,6 @@ def add(entry: Entry) -> None:
             unregister(name)
         _registered[name] = entry._replace(before=vars(tasks).get(name, _ABSENT))
         setattr(tasks, name, entry.cls)
-        if entry.leads_with_channels and not entry.many:
-            tasks.dynconv_base.add(entry.cls)
-            if entry.repeat:
-                tasks.dynconv_repeat.add(entry.cls)
 
 
 def known_as(name: str) -> object:
@@ -115,7 +129,7 @@ def known_as(name: str) -> object:
     if name in _registered and known is not _registered[name].cls:
         # nn/tasks.py was loaded again, or somebody put another class there
         with _LOCK:
-            _forget(name)
+            del _registered[name]
     return known
 
 
@@ -138,7 +152,7 @@ def unregister(module: type | str) -> None:
                 delattr(tasks, name)
             else:
                 setattr(tasks, name, entry.before)
-        _forget(name)
+        del _registered[name]
 
 
 def registered() -> dict[str, type]:
@@ -150,37 +164,81 @@ def is_active() -> bool:
     """Whether `parse_model` is the one that knows registered modules (reloading ultralytics' module
     undoes it).
     """
-    return hasattr(tasks.parse_model, "dynconv_original")
+    return hasattr(vars(tasks).get("parse_model"), "dynconv_original")
 
 
 def install() -> None:
-    """Replace `ultralytics.nn.tasks.parse_model` by the same function that also knows registered
-    modules. Idempotent.
+    """Replace `ultralytics.nn.tasks.parse_model` by one that also knows registered modules, and try
+    it. Idempotent.
 
     Raises:
-        UnsupportedUltralytics: it is written in an unknown way; nothing is changed then.
+        UnsupportedUltralytics: it is written in an unknown way, or builds something else with the
+            stand-ins than without; nothing is changed then.
     """
     with _LOCK:
         if is_active():
             return
-        original = tasks.parse_model
-        extended = splice(original)
-        vars(tasks).setdefault("dynconv_base", set())
-        vars(tasks).setdefault("dynconv_repeat", set())
-        tasks.dynconv_begin = functools.partial(begin, _registered)
-        tasks.dynconv_finish = finish
-
-        @functools.wraps(extended)
-        def parse_model(d, ch, verbose=True):
-            check_rows(d, _registered)
-            try:
-                return extended(readable(d, _registered), ch, verbose)
-            except Exception as error:
-                note(error, extended, d, _registered)
+        original = vars(tasks).get("parse_model", _ABSENT)
+        if hasattr(original, "dynconv_error"):
+            raise original.dynconv_error
+        if original is _ABSENT:
+            raise unsupported("there is no function parse_model")
+        try:
+            tasks.dynconv_begin, tasks.dynconv_finish = begin, finish
+            tasks.parse_model = _extended(original)
+            found = _tried()
+            if found:
+                raise unsupported(
+                    f"parse_model treats modules that are not its own otherwise: {found}"
+                )
+        except BaseException as error:
+            tasks.parse_model = original
+            del tasks.dynconv_begin, tasks.dynconv_finish
+            if isinstance(error, UnsupportedUltralytics) or not isinstance(error, Exception):
                 raise
+            raise unsupported(
+                f"trying the registration ended in {type(error).__name__}: {error}"
+            ) from error
 
-        parse_model.dynconv_original = original
-        tasks.parse_model = parse_model
+
+def _extended(original: Callable) -> Callable:
+    """Builds models that name a registered module, and leaves all others to `original`."""
+    extended = splice(original)
+
+    @functools.wraps(extended)
+    def parse_model(*arguments, **keywords):
+        d = _model_in(arguments, keywords)
+        if d is not None:
+            check_before(d)
+        if not names_of(d) & _registered.keys():
+            try:
+                return original(*arguments, **keywords)
+            except Exception:  # said better, if the reason is the file
+                check_rows(d or (*arguments, None)[0], _registered)
+                raise
+        check_rows(d, _registered)
+        try:
+            with disguised(d, _registered) as read:
+                given = [read if value is d else value for value in arguments]
+                named = {name: read if value is d else value for name, value in keywords.items()}
+                return extended(*given, **named)
+        except Exception as error:
+            note(error, extended, d, _registered)
+            raise
+
+    parse_model.dynconv_original = original
+    return parse_model
+
+
+def _tried() -> str:
+    """What the probe finds with its stand-ins registered; '' if nothing."""
+    try:
+        for entry in _PROBES:
+            add(entry)
+        return "; ".join(probe.differences()[:1])
+    finally:
+        for name in probe.STOCK.keys() & _registered.keys():
+            unregister(name)
 
 
 def uninstall() -> None:
@@ -199,30 +257,44 @@ def uninstall() -> None:
         tasks.parse_model = tasks.parse_model.dynconv_original
         for name in list(_registered):
             unregister(name)
-        del tasks.dynconv_base, tasks.dynconv_repeat, tasks.dynconv_begin, tasks.dynconv_finish
+        del tasks.dynconv_begin, tasks.dynconv_finish
 
 
 def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
     """Where modules cannot be registered, raise `error` as soon as a model names one of them that
     ultralytics does not know, and not before.
     """
-    original = tasks.parse_model
 
-    @functools.wraps(original)
-    def parse_model(d, *arguments, **keywords):
-        known = vars(tasks).keys() - _registered.keys()  # as in a copy with the four edits
-        asked = {row[2] for _, row in rows_of(d) if isinstance(row[2], str)}
-        if names & asked - known:
-            raise error
-        return original(d, *arguments, **keywords)
+    def explaining(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(*arguments, **keywords):
+            known = vars(tasks).keys() - _registered.keys()  # as in a copy with the four edits
+            if names & names_of(_model_in(arguments, keywords)) - known:
+                raise error
+            return function(*arguments, **keywords)
 
-    tasks.parse_model = parse_model
+        call.dynconv_error = error
+        return call
+
+    # A parse_model that is gone, or that ultralytics does not use, is not asked: its callers are.
+    for cls in map(vars(tasks).get, ("DetectionModel", "ClassificationModel")):
+        if isinstance(cls, type) and not hasattr(cls.__init__, "dynconv_error"):
+            cls.__init__ = explaining(cls.__init__)
+    if callable(vars(tasks).get("parse_model")):
+        tasks.parse_model = explaining(tasks.parse_model)
 
 
-def _forget(name: str) -> None:
-    cls = _registered.pop(name).cls
-    for collection in ("dynconv_base", "dynconv_repeat"):
-        vars(tasks).get(collection, set()).discard(cls)
+def _model_in(arguments: tuple, keywords: dict) -> dict | None:
+    """The model among the arguments of a function that builds one, also where it is given as the
+    path of a file.
+    """
+    for value in (*arguments, *keywords.values()):
+        if isinstance(value, dict):
+            return value
+        if isinstance(value, (str, os.PathLike)):
+            with contextlib.suppress(Exception):  # what is wrong with the file, ultralytics says
+                return tasks.yaml_model_load(value)
+    return None
 
 
 def _refuse_other(cls: type, known: object) -> None:

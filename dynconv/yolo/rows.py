@@ -16,6 +16,7 @@ from ultralytics.nn import tasks
 
 from ..checks import did_you_mean, is_int, shown
 from ..folding import FOLDED
+from . import model_dict
 
 # What ultralytics adds to the arguments of a head; here by name, since its order changes.
 FROM_MODEL = ("reg_max", "end2end", "ch")
@@ -110,15 +111,55 @@ def split_arguments(arguments: Sequence) -> tuple[list, dict]:
 
 def rows_of(d: dict) -> list[tuple[str, Any]]:
     """The rows of a model, each with the words that name it in a message."""
-    rows = [(section, row) for section in ("backbone", "head") for row in d.get(section) or ()]
+    sections = {section: d.get(section) for section in ("backbone", "head")}
+    listed = {
+        section: rows for section, rows in sections.items() if isinstance(rows, (list, tuple))
+    }
+    rows = [(section, row) for section, rows in listed.items() for row in rows]
     return [(f"row {i} ({section})", row) for i, (section, row) in enumerate(rows)]
+
+
+def names_of(d: object) -> set[str]:
+    """The names of modules in the rows of a model, as far as it has rows."""
+    rows = [row for _, row in rows_of(d)] if isinstance(d, dict) else []
+    named = (row[2] for row in rows if isinstance(row, (list, tuple)) and len(row) > 2)
+    return {name for name in named if isinstance(name, str)}
+
+
+def check_before(d: dict) -> None:
+    """Refuse, of whatever modules it is made, a model that must not be built.
+
+    Raises:
+        ValueError: it is that of a network whose BatchNorms were folded.
+        UnknownModuleError: a row names something that ultralytics has and that is no module, such
+            as a function, which would be called with the row's arguments.
+    """
+    # What has another form may be what a newer ultralytics reads. If it is not, that fails, and
+    # `check_rows` says why.
+    known = all(isinstance(row, (list, tuple)) and len(row) == 4 for _, row in rows_of(d))
+    known = known and {"backbone", "head"} <= d.keys()
+    model_dict.check(d if known else d | {"backbone": [], "head": []})
+    if d.get(FOLDED):
+        raise ValueError(
+            "this network went through fold_batchnorm and is for prediction only: built anew from"
+            " its YAML, as training does, it would have fresh BatchNorms behind experts that were"
+            " scaled. Train from the checkpoint of before"
+        )
+    for name in names_of(d):
+        found = _meant(name)
+        if found is not None and not _is_module(found):
+            where = next(where for where, row in rows_of(d) if row[2] == name)
+            raise UnknownModuleError(
+                f"{where} names the module {name!r}, which is {shown(found)} and no subclass of"
+                " torch.nn.Module"
+            )
 
 
 def check_rows(d: dict, registered: dict[str, Entry]) -> None:
     """Refuse a model dictionary that would fail without naming the mistake, or build something else
     than it says.
 
-    Names and the form of rows are checked in every model; scale, repeats, inputs and arguments only
+    Names and the form of rows are checked of all modules; scale, repeats, inputs and arguments only
     where a registered module stands, since what ultralytics makes of its own modules is not ours to
     change.
 
@@ -132,15 +173,9 @@ def check_rows(d: dict, registered: dict[str, Entry]) -> None:
         ValueError: a row has not four entries, or its third is no name; or, with registered
             modules, the scale is missing among several or is none of those in the file, a repeat
             count is no whole number from 1, a row has no arguments or another number of inputs than
-            the module takes, or a checkpoint could not hold the module; or the model is that of a
-            network whose BatchNorms were folded.
+            the module takes, or a checkpoint could not hold the module.
     """
-    if d.get(FOLDED):
-        raise ValueError(
-            "this network went through fold_batchnorm and is for prediction only: built anew from"
-            " its YAML, as training does, it would have fresh BatchNorms behind experts that were"
-            " scaled. Train from the checkpoint of before"
-        )
+    model_dict.check(d)
     rows = rows_of(d)
     for where, row in rows:
         if not isinstance(row, (list, tuple)) or len(row) != 4:
@@ -154,7 +189,6 @@ def check_rows(d: dict, registered: dict[str, Entry]) -> None:
     for i in ours:
         where, row = rows[i]
         _check_row(where, row, registered[row[2]])
-        _check_source(where, i, row)
 
 
 def _check_name(where: str, name: object, registered: dict[str, Entry]) -> None:
@@ -163,7 +197,7 @@ def _check_name(where: str, name: object, registered: dict[str, Entry]) -> None:
         raise ValueError(
             f"{where}: the third entry of a row is the name of a module, got {shown(name)}{hint}"
         )
-    if not _is_known(name):
+    if not _is_module(_meant(name)):
         known = [*registered, *(k for k, v in vars(tasks).items() if isinstance(v, type))]
         raise UnknownModuleError(
             f"{where} names the module {name!r}, which neither ultralytics nor dynconv"
@@ -226,23 +260,6 @@ def _check_row(where: str, row: Sequence, entry: Entry) -> None:
             ) from None
 
 
-def _check_source(where: str, i: int, row: Sequence) -> None:
-    """Row i reads rows that are there: -1 is the one before, 0 the first of all."""
-    source, name = row[0], row[2]
-    sources = source if isinstance(source, (list, tuple)) else [source]
-    if not sources:
-        raise ValueError(f"{where}: {name} needs at least one input, got {shown(source)}")
-    for one in sources:
-        if not is_int(one):
-            raise ValueError(
-                f"{where}: the first entry of a row says which row {name} reads, a whole number"
-                f" such as -1, the one before, got {shown(one)}"
-            )
-        if one != -1 and not -i <= one < i:
-            rows = f"the rows before it are 0 to {i - 1}" if i else "is the first: write -1"
-            raise ValueError(f"{where}: {name} reads row {one}, but {rows}")
-
-
 def _check_scale(d: dict) -> None:
     """A model with several scales must be told which; ultralytics would take the first, and sorted
     by name that is a large one.
@@ -271,9 +288,14 @@ def _check_scale(d: dict) -> None:
     )
 
 
-def _is_known(name: str) -> bool:
+def _meant(name: str) -> object:
+    """What a row of that name means to ultralytics; None if nothing."""
     if name.startswith("nn."):
-        return hasattr(torch.nn, name[3:])
+        return getattr(torch.nn, name[3:], None)
     if name.startswith("torchvision.ops."):
-        return hasattr(torchvision.ops, name[16:])
-    return callable(vars(tasks).get(name))
+        return getattr(torchvision.ops, name[16:], None)
+    return vars(tasks).get(name)
+
+
+def _is_module(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, torch.nn.Module)

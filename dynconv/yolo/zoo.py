@@ -10,11 +10,13 @@ from ultralytics.nn import tasks
 
 from ..checks import check_count, did_you_mean, shown
 from .modules import foreign
-from .rows import rows_of
+from .parsing import unsupported
+from .registration import install
+from .rows import names_of
 
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
-# of each model with 80 classes; assert the count after building, since some mistakes raise no error
+# of each model with 80 classes; `build` compares, since some mistakes raise no error
 PARAMETERS = {
     "yolo11n-dynamicconv": 4_630_632,
     "yolo11n-dynamicconv-bn-act": 4_632_008,
@@ -68,16 +70,17 @@ def find_by_name() -> None:
     `YOLO("yolov10n-dynamicconv-1.yaml")`. A file of that name in the current folder comes first.
     Idempotent.
     """
-    original = tasks.check_yaml
-    if hasattr(original, "dynconv_original"):
+    original = vars(tasks).get("check_yaml")
+    if original is None or hasattr(original, "dynconv_original"):
         return
 
     @functools.wraps(original)
-    def check_yaml(file, *arguments, **keywords):
-        packaged = _FOLDER / str(file)
-        if Path(file).name == str(file) and packaged.is_file() and not Path(file).exists():
+    def check_yaml(*arguments, **keywords):
+        file = str((*arguments, *keywords.values(), "")[0])
+        packaged = _FOLDER / file
+        if Path(file).name == file and packaged.is_file() and not Path(file).exists():
             return str(packaged)
-        return original(file, *arguments, **keywords)
+        return original(*arguments, **keywords)
 
     check_yaml.dynconv_original = original
     tasks.check_yaml = check_yaml
@@ -94,11 +97,13 @@ def build(name: str, nc: int | None = None):
         ValueError, TypeError: unknown name, or nc is no int of at least 1.
         ValueError: the model names a module that means another layer here, such as one that an
             edited ultralytics brings.
+        UnsupportedUltralytics: this ultralytics builds another network of it.
     """
     file = path(name)
     nc = nc if nc is None else check_count("nc", nc)
+    install()
     for other, where in foreign().items():
-        if any(row[2] == other for _, row in rows_of(tasks.yaml_model_load(file))):
+        if other in names_of(tasks.yaml_model_load(file)):
             raise ValueError(
                 f"{name} is made of dynconv's {other}, but here model files that name it build"
                 f" {where}: give that one another name, or take the edits to ultralytics back"
@@ -110,6 +115,11 @@ def build(name: str, nc: int | None = None):
     from ultralytics.nn.tasks import DetectionModel
 
     yolo = YOLO(file, task="detect")
+    found = sum(parameter.numel() for parameter in yolo.model.parameters())
+    if found != PARAMETERS.get(name, found):
+        raise unsupported(
+            f"{name} comes out with {found:,} parameters, expected {PARAMETERS[name]:,}"
+        )
     if nc is not None:
         yolo.model = DetectionModel(yolo.model.yaml, nc=nc, verbose=False)
     return yolo
