@@ -3,8 +3,10 @@ output, parameters that all matter.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import traceback
 
 import torch
 from tiny import OPTIONS
@@ -44,6 +46,39 @@ def run_python(code, cwd, *arguments, **environment):
         process.kill()
     assert process.returncode == 0, out[-1500:] + err[-1500:]
     return (out.strip().splitlines() or [""])[-1]
+
+
+# What Python says before it changes something on the disk.
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.truncate"}
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+def killed_before_change(number, folder, action):
+    """Do the action in a process of its own, which kills itself (SIGKILL) before it changes
+    something in the folder for that time, counted from 0. False if it came to its end before.
+    """
+    changes = 0
+
+    def watch(event, arguments):
+        nonlocal changes
+        change = event in CHANGES or (event == "open" and (arguments[2] or 0) & WRITING)
+        if change and str(arguments[0]).startswith(str(folder)):
+            if changes == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            changes += 1
+
+    child = os.fork()
+    if not child:
+        try:
+            sys.addaudithook(watch)
+            action()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), "it failed without being killed"
+    return status != 0
 
 
 def stirred(layer):

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 import yaml
-from life import start_python
+from life import killed_before_change, start_python
 from PIL import Image
 
 from dynconv.lab import drawing, scenes
@@ -340,6 +340,26 @@ def test_an_interruption_leaves_nothing_half_done(tmp_path, monkeypatch, error, 
     )
     monkeypatch.undo()
     assert len(scenes.make(tmp_path, **SMALL).images("val")) == 8
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork and signals of POSIX")
+@pytest.mark.parametrize("damaged", [False, True], ids=["new", "repair"])
+def test_killed_at_any_point_a_set_is_whole_after_the_next_call(tmp_path, damaged):
+    tiny = dict(train=1, val=1, size=32, progress=False)
+    before = {}
+    number, killed = 0, True
+    while killed:
+        folder = tmp_path / str(number)
+        if damaged:
+            (scenes.make(folder, **tiny).folder / "data.yaml").unlink()
+        killed = killed_before_change(number, folder, lambda: scenes.make(folder, **tiny))  # noqa: B023
+        data = scenes.make(folder, **tiny)
+        left = {file.name: one for file, (one, _) in state(data.folder).items()}
+        assert left == (before := before or left), number
+        others = [path.name for path in folder.iterdir() if path != data.folder]
+        assert others in ([], [f".{data.folder.name}.lock"]), number
+        number += 1
+    assert number > 15
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks and signals of POSIX")

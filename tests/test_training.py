@@ -411,12 +411,13 @@ def test_what_is_asked_of_albumentations_is_named_with_its_version(data, tmp_pat
 def test_a_killed_run_continues_and_has_each_epoch_once(stopped, data, capsys):
     place = training.plan(MODEL, data, TINY, folder=stopped).folder
     (row,) = rows(place)
-    text = (place / "results.csv").read_text()
     # As if the first epoch had taken long, and as if the kill had come while the next row was
     # written.
-    (place / "results.csv").write_text(
-        text.replace(f"\n1,{row['time']},", "\n1,1000,") + "2,1001,0.1"
-    )
+    checkpoint = torch.load(place / "weights/last.pt", weights_only=False)
+    checkpoint["train_results"]["time"] = [1000.0]
+    torch.save(checkpoint, place / "weights/last.pt")
+    with open(place / "results.csv", "a") as table:
+        table.write("2,1001,0.1")
     run = training.train(MODEL, data, TINY, folder=stopped)
     assert capsys.readouterr().out.startswith(
         f"{MODEL}, seed 0: continued after epoch 1\n{MODEL}, seed 0: epoch 2/2, loss "
@@ -466,23 +467,43 @@ def cut(file):
     file.write_bytes(file.read_bytes()[:-1000])
 
 
+def flip(file):
+    """One bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     "damage, found",
     [
         (lambda place: None, (1, 2)),
         (lambda place: cut(place / "weights/last.pt"), (1, 2)),  # best.pt takes its place
         (lambda place: (cut(place / "weights/last.pt"), cut(place / "weights/best.pt")), (0, 0)),
-        (lambda place: (place / "results.csv").unlink(), (0, 0)),
-        (lambda place: (place / "results.csv").write_text("epoch,time\n"), (0, 0)),
+        (lambda place: flip(place / "weights/last.pt"), (1, 2)),
+        (lambda place: (flip(place / "weights/last.pt"), flip(place / "weights/best.pt")), (0, 0)),
+        (lambda place: (place / "results.csv").unlink(), (1, 2)),  # its rows are in last.pt
+        (lambda place: (place / "results.csv").write_text("epoch,time\n"), (1, 2)),
         (lambda place: shutil.rmtree(place), (0, 0)),
     ],
-    ids=["whole", "last.pt cut off", "both cut off", "no table", "table with a gap", "nothing"],
+    ids=[
+        "whole",
+        "last.pt cut off",
+        "both cut off",
+        "a byte of last.pt changed",
+        "a byte of both changed",
+        "no table",
+        "table with a gap",
+        "nothing",
+    ],
 )
 def test_only_a_whole_checkpoint_is_continued(stopped, data, damage, found):
     plan = training.plan(MODEL, data, TINY, folder=stopped)
+    table = (plan.folder / "results.csv").read_text()
     damage(plan.folder)
     assert repair.mend(plan.folder, plan.dataset.yaml) == found
     if found == (1, 2):
+        assert (plan.folder / "results.csv").read_text() == table
         checkpoint = torch.load(plan.folder / "weights/last.pt", weights_only=False)
         assert (
             checkpoint["epoch"] == 0

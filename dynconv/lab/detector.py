@@ -22,6 +22,7 @@ from . import routing, training
 from .dataset import check_dataset
 from .experiment import target
 from .scenes import LIGHTS, Scenes, make
+from .whole_files import whole, write_whole
 
 MODEL = "yolov10n-dynamicconv-1-bn-act"
 SEED = 0
@@ -93,7 +94,7 @@ def run(folder: Path, to: Path) -> None:
         "swap": {o: _swap(detector, scenes) for o, scenes in fresh.items()},
         "sha256": _write(detector, to / WEIGHTS),
     }
-    (to / FACTS).write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    write_whole(to / FACTS, json.dumps(known, indent=1) + "\n")
 
 
 def scores(detector, scenes: Scenes) -> dict[str, float]:
@@ -191,7 +192,8 @@ def _write(detector, file: Path) -> str:
             for name, value in detector.model.state_dict().items()
         }
     )
-    file.write_bytes(content)
+    with whole(file) as draft:
+        draft.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
 

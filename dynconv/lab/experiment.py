@@ -18,6 +18,7 @@ from . import training
 from .dataset import check_dataset
 from .scenes import make
 from .sweep import sweep
+from .whole_files import write_whole
 
 SEEDS = range(5)
 # The second is the static control of the last: the same convolutions, none of them dynamic.
@@ -82,7 +83,7 @@ def run(
             score = training.validate(one, data, one.settings["imgsz"])
             finished.append(values | {"score": score})
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
+    write_whole(file, json.dumps(finished, indent=1) + "\n")
 
 
 def target() -> Path:

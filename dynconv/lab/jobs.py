@@ -12,6 +12,7 @@ from pathlib import Path
 from ..checks import did_you_mean
 from .dataset import Data, Dataset, check_dataset
 from .presets import Preset, preset
+from .runs import DamagedRunError, Run, load_run
 
 # What `train` gives to ultralytics itself, from its other arguments.
 TAKEN = frozenset(
@@ -39,7 +40,15 @@ class Job:
 
     @property
     def is_done(self) -> bool:
-        return (self.folder / "run.json").exists()
+        """Whether there is a finished run of just this, and nothing of it has changed since."""
+        try:
+            return bool(self.result())
+        except (FileNotFoundError, DamagedRunError):
+            return False
+
+    def result(self) -> Run:
+        """The finished run; FileNotFoundError, DamagedRunError: as `load_run`."""
+        return load_run(self.folder, self.folder.name)
 
 
 def plan(
@@ -57,6 +66,7 @@ def plan(
     """
     settings = _check_settings(settings)
     model = str(Path(model).absolute()) if Path(model).is_file() else str(model)
+    _check_path(model)
     content = _content(model)
     if Path(model).suffix == ".pt":
         # With False ultralytics would train the same network from fresh weights, and say nothing.
@@ -66,7 +76,20 @@ def plan(
     identity = json.dumps(parts, sort_keys=True, default=str)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     name = f"{Path(model).stem}-seed{seed}-{digest}"
-    return Job(model, seed, dataset, settings, Path(folder).expanduser().resolve() / name)
+    place = Path(folder).expanduser().resolve() / name
+    _check_path(str(place))
+    return Job(model, seed, dataset, settings, place)
+
+
+def _check_path(path: str) -> None:
+    """A ValueError if ultralytics would look for a file at this path in another place: it takes
+    what follows a question mark for no part of the path, and takes apostrophes out.
+    """
+    if found := sorted(set(path) & set("'?")):
+        raise ValueError(
+            f"ultralytics cannot load weights from a path with {' or '.join(found)} in it: rename"
+            f" that part, or take another folder. Got {path}"
+        )
 
 
 def find(model: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,16 +22,21 @@ def turn(place: Path, wait: Callable[[], None]) -> Iterator[None]:
     The lock is flock's, on a hidden file beside `place`: the system gives it back when the process
     ends, however it ends. After a kill the empty file stays, which means nothing.
 
-    Where there are no locks (on some network drives, on Windows) nobody waits, and two processes
-    that want the same at the same time disturb each other. A file that is there or not, the usual
-    substitute, would outlive a process that was killed, and keep all later ones waiting.
+    Where files cannot be locked (on some network drives), or the hidden file not be made, it lies
+    in this machine's temporary folder, and processes on other machines are not kept off. On Windows
+    nobody waits. A file that is there or not, the usual substitute, would outlive a process that
+    was killed, and keep all later ones waiting.
 
     Args:
         place: the folder to be written. The one that it is in exists.
         wait: is called, once, if another process is at work there, before this one waits for it.
     """
-    file = place.with_name(f".{place.name}.lock")
-    handle = _lock(file, wait) if fcntl else None
+    digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
+    elsewhere = Path(tempfile.gettempdir(), f".dynconv-{digest}.lock")
+    handle = None
+    for file in (place.with_name(f".{place.name}.lock"), elsewhere) if fcntl else ():
+        if (handle := _lock(file, wait)) is not None:
+            break
     try:
         yield
     finally:
@@ -45,7 +52,7 @@ def _lock(file: Path, wait: Callable[[], None]) -> int | None:
     for attempt in range(100):
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError:  # whoever cannot write here will hear of it from what is done next
+        except OSError:
             return None
         try:
             try:

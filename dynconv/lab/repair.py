@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
+from .whole_files import remove, remove_drafts, whole, write_whole
+
 
 def mend(place: Path, data: Path) -> tuple[int, int]:
     """Make a stopped run fit to be continued, or find that it is trained to its end.
 
-    A checkpoint that was cut off while it was written is replaced by that of the best epoch, which
-    is a whole one too. The checkpoint learns where the run and the data are now, and results.csv
-    loses what came after it.
+    All that counts is in a whole checkpoint of this run: the network, how far it came, and the rows
+    of results.csv up to there, which are written anew. The last one counts, or if that was cut off
+    while it was written, or spoilt, that of the best epoch. It learns where the run and the data
+    are now.
 
     Args:
         place: the folder of the run; it need not exist.
@@ -24,46 +28,77 @@ def mend(place: Path, data: Path) -> tuple[int, int]:
 
     Returns:
         How many epochs the last whole checkpoint has seen, 0 if there is none, and how many it
-        shall see.
+        shall see. If they are the same, last.pt is stripped of what only training needs.
     """
+    remove(place / "run.json")
+    remove_drafts(place)
+    last, results = place / "weights/last.pt", place / "results.csv"
+    for file in filter(Path.is_dir, (last, results)):
+        remove(file)
+    for file in (last, last.with_name("best.pt")):
+        if (checkpoint := _read_whole(file)) is None:
+            continue
+        asked, table = checkpoint["train_args"], _table(checkpoint)
+        done, rows = checkpoint["epoch"] + 1, table.count("\n") - 1
+        ended = done == 0 and file == last  # ultralytics has stripped it
+        if asked.get("name") != place.name or rows < 1 or not (ended or rows == done):
+            continue
+        write_whole(results, table)
+        if ended:
+            return rows, rows
+        here = {"save_dir": str(place), "data": str(data)}
+        if file != last or {name: asked[name] for name in here} != here:
+            asked.update(here)
+            with whole(last) as draft:
+                torch.save(checkpoint, draft)
+        if done >= asked["epochs"]:  # stopped before it was stripped
+            strip(last.parent)
+        return done, asked["epochs"]
+    return 0, 0
+
+
+def strip(weights: Path) -> None:
+    """Take the state of the optimiser out of all checkpoints in a folder, of last.pt at the end: if
+    that is stripped, all are.
+    """
+    from ultralytics.utils.torch_utils import strip_optimizer
+
+    for file in sorted(weights.glob("*.pt"), key=lambda file: file.name == "last.pt"):
+        if zipfile.is_zipfile(file):
+            with whole(file) as draft:
+                strip_optimizer(file, str(draft))
+
+
+def _read_whole(file: Path) -> dict | None:
+    """A checkpoint of which no byte was lost or changed; else None."""
     from ..yolo.safe_load import read_checkpoint
 
-    last, table = place / "weights/last.pt", place / "results.csv"
-    # A checkpoint is a ZIP file, whose directory is at its end: missing if it was cut off.
-    whole = [file for file in (last, last.with_name("best.pt")) if zipfile.is_zipfile(file)]
-    if not whole or not table.exists() or not table.stat().st_size:
-        return 0, 0
-    file = whole[0]
-    checkpoint = read_checkpoint(file)
-    done, asked = checkpoint["epoch"] + 1, checkpoint["train_args"]
-    if done == 0:  # ultralytics has ended the run, and stripped it of what training needs
-        return (1, 1) if file == last else (0, 0)
-    if not _cut_table(table, done):
-        return 0, 0
-    here = {"save_dir": str(place), "data": str(data)}
-    if file != last or {name: asked[name] for name in here} != here:
-        asked.update(here)
-        draft = last.with_suffix(".part")
-        torch.save(checkpoint, draft)
-        draft.replace(last)
-    return done, asked["epochs"]
+    if not file.is_file():
+        return None
+    try:
+        with zipfile.ZipFile(file) as archive:  # with a checksum of each part
+            if archive.testzip() is not None:
+                return None
+    except Exception:  # zipfile raises many kinds for what is none
+        return None
+    try:
+        checkpoint = read_checkpoint(file)
+    except (RuntimeError, EOFError, pickle.UnpicklingError):  # torch's own words for a spoilt file
+        return None
+    known = isinstance(checkpoint, dict) and {"epoch", "train_args"} <= checkpoint.keys()
+    return checkpoint if known else None
 
 
-def _cut_table(table: Path, done: int) -> bool:
-    """Leave the first `done` epochs in a results.csv; False if one of them is missing."""
-    heading, *lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows = {
-        int(line.partition(",")[0]): line
-        for line in lines
-        if line.count(",") == heading.count(",") and line.endswith("\n")
-    }
-    epochs = range(1, done + 1)
-    if not rows.keys() >= set(epochs):
-        return False
-    draft = table.with_suffix(".part")
-    draft.write_text(heading + "".join(rows[epoch] for epoch in epochs), encoding="utf-8")
-    draft.replace(table)
-    return True
+def _table(checkpoint: dict) -> str:
+    """results.csv as it was when a checkpoint was written, with a row for each epoch; '' if one is
+    missing.
+    """
+    columns = checkpoint.get("train_results") or {}  # lists of numbers, or of numbers as text
+    rows = list(zip(*columns.values()))
+    if columns.get("epoch") != list(range(1, len(rows) + 1)):
+        return ""
+    lines = [",".join(columns), *(",".join(f"{float(one):.6g}" for one in row) for row in rows)]
+    return "\n".join(lines) + "\n"
 
 
 @contextlib.contextmanager

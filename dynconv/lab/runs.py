@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -11,6 +12,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+
+from .whole_files import write_whole
+
+# What makes a run whole, besides run.json itself: their digests stand in it.
+_FILES = ("results.csv", "weights/last.pt")
+
+
+class DamagedRunError(ValueError):
+    """A finished run is not as it was when it ended; the message says which file, and what to
+    do.
+    """
 
 
 @dataclass
@@ -40,22 +52,74 @@ class Run:
         return Path(self.folder) / "weights/last.pt"
 
     def save(self) -> None:
-        """Write `run.json`, which makes the run a finished one."""
-        file = Path(self.folder) / "run.json"
-        draft = file.with_name("run.json.part")
-        draft.write_text(json.dumps(asdict(self), indent=1, default=str), encoding="utf-8")
-        draft.replace(file)
+        """Write `run.json`, which makes the run a finished one, and seals what is in its folder."""
+        folder = Path(self.folder)
+        seal = {"run": folder.name} | {name: _file_digest(folder / name) for name in _FILES}
+        values = asdict(self) | {"seal": seal}
+        seal["run.json"] = _digest(values)
+        write_whole(folder / "run.json", json.dumps(values, indent=1, default=str))
 
 
-def load_run(folder: str | os.PathLike) -> Run:
-    """The run that `train` has left in a folder, also if the folder was moved.
+def load_run(folder: str | os.PathLike, name: str | None = None) -> Run:
+    """The run that `train` has left in a folder, also if the folder was moved. It is believed only
+    if nothing of it has changed since it ended.
+
+    Args:
+        folder: that of the run.
+        name: what the folder was called when the run ended, if that is to be checked. It says what
+            went into the run.
 
     Raises:
         FileNotFoundError: there is no finished run.
+        DamagedRunError: run.json, results.csv or the weights are not what they were.
     """
     folder = Path(folder)
-    saved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return Run(**saved | {"folder": str(folder)})
+    file = folder / "run.json"
+    if not os.path.lexists(file):
+        raise FileNotFoundError(
+            f"there is no finished run in {folder}: no run.json, which train writes at the end"
+        )
+    values = _read(file)
+    seal = values.pop("seal")
+    if name not in (None, seal["run"]):
+        raise _damaged(file, f"is of another run, {seal['run']}")
+    for part in _FILES:
+        if not (folder / part).is_file():
+            raise _damaged(folder / part, "is missing")
+        if _file_digest(folder / part) != seal[part]:
+            raise _damaged(folder / part, "has changed since the run ended")
+    return Run(**values | {"folder": str(folder)})
+
+
+def _read(file: Path) -> dict:
+    """What `Run.save` has written, unchanged."""
+    if not file.is_file():
+        raise _damaged(file, "is no file")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        digest, known = values["seal"].pop("run.json"), values.keys()
+    # no JSON, or JSON of something else
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(file, "is not what train writes") from error
+    if digest != _digest(values) or known != {*Run.__dataclass_fields__, "seal"}:
+        raise _damaged(file, "has changed since the run ended, or is of another version")
+    return values
+
+
+def _damaged(file: Path, what: str) -> DamagedRunError:
+    return DamagedRunError(
+        f"{file} {what}. train, called again with what the run was called with, keeps what is"
+        " whole and makes the rest anew"
+    )
+
+
+def _digest(values: dict) -> str:
+    return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
+
+
+def _file_digest(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 # The columns of ultralytics' results.csv by their short names.

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from .drawing import NAMES, SPLITS, draw
 from .drawing import relight as relight
 from .drawing import shapes as shapes
 from .locks import turn
+from .whole_files import remove
 
 _KINDS, _MANIFEST = ("images", "labels"), "scenes.json"
 
@@ -109,11 +109,12 @@ def make(
     _check_arguments(objects, size=size, seed=seed, **counts)
     place = Path(folder).expanduser().resolve() / f"{objects}-{size}px-{train}+{val}-seed{seed}"
     scenes = Scenes(place, objects, counts, size, seed)
-    if place.exists() and not _first_difference(scenes):
+    if not _draft(place).exists() and place.exists() and not _first_difference(scenes):
         return scenes
     place.parent.mkdir(parents=True, exist_ok=True)
     with turn(place, lambda: print(f"{place.name}: another process is writing it, waiting")):
-        if place.exists():
+        remove(_draft(place))  # of a process that was killed
+        if os.path.lexists(place):
             wrong = _first_difference(scenes)
             if not wrong:  # the other process has written it
                 return scenes
@@ -139,17 +140,19 @@ def _check_arguments(objects: str, **numbers: int) -> None:
 # --- files ----------------------------------------------------------------------------------------
 
 
+def _draft(place: Path) -> Path:
+    return place.with_name(f".{place.name}.part")
+
+
 def _make(scenes: Scenes, progress: bool) -> None:
     """Write the set in a folder beside its place, and move it there when it is whole."""
-    place = scenes.folder
-    draft = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    place, draft = scenes.folder, _draft(scenes.folder)
     try:
-        _write(draft, scenes, progress)
-        draft.chmod(0o755)  # a temporary folder is for its owner alone
-        if place.exists() and _first_difference(scenes):
-            shutil.rmtree(place)
-        if not place.exists():  # or, where there are no locks, another process was faster
-            draft.rename(place)
+        draft.mkdir()
+        _write(draft / "new", scenes, progress)
+        if os.path.lexists(place):  # moved, since somebody may be writing in it
+            place.rename(draft / "old")
+        (draft / "new").rename(place)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise OSError(
@@ -233,7 +236,9 @@ def _first_difference(scenes: Scenes) -> str | None:
             return "data.yaml was changed"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:  # a folder in a file's place, or the reverse
+        return f"{Path(error.filename or folder).name} cannot be read"
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"{_MANIFEST} is damaged"
     return None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ultralytics.utils import RANK
-from ultralytics.utils.torch_utils import strip_optimizer
 
 from ..yolo import DynamicConvTrainer, safely
+from .repair import strip
 
 if RANK != -1:  # a process that ultralytics has started for one of several GPUs
     safely().__enter__()  # to its end
@@ -19,9 +19,8 @@ class RunTrainer(DynamicConvTrainer):
     """
 
     def final_eval(self):
-        """Take the state of the optimiser out of all checkpoints. (ultralytics does it for last.pt
-        and best.pt, and leaves those of `save_period` three times as large.)
+        """Strip all checkpoints. (ultralytics does it for last.pt and best.pt, in place, so that a
+        kill leaves none; and keeps those of `save_period` three times as large.)
         """
         if RANK in (-1, 0):
-            for file in self.wdir.glob("*.pt"):
-                strip_optimizer(file)
+            strip(self.wdir)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import functools
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +27,10 @@ from .presets import Preset
 from .presets import preset as preset
 from .repair import explain_full_disk, mend
 from .runs import CURVES as CURVES
-from .runs import Run, load_run, read_results, versions
+from .runs import DamagedRunError, Run, read_results, versions
+from .runs import load_run as load_run
 from .surroundings import cpu_threads, without_ray, without_skipped_checks
+from .whole_files import remove
 
 Say = Callable[[str], None]
 
@@ -104,9 +105,10 @@ def run(job: Job, *, quiet: bool = False, threads: int | None = None, runs: int 
             wait = f"{job.title}: another process is at this run, waiting for it"
             with turn(job.folder, functools.partial(say, wait)):
                 if not job.is_done:
+                    _say_damage(job, say)
                     _train(job, say, threads, runs)
-                    return load_run(job.folder)
-    found = load_run(job.folder)
+                    return job.result()
+    found = job.result()
     say(f"{job.title}: was done before, mAP50 {found.mAP50:.3f}")
     return found
 
@@ -163,17 +165,25 @@ def validate(
 # --- parts of a run -------------------------------------------------------------------------------
 
 
+def _say_damage(job: Job, say: Say) -> None:
+    try:
+        job.result()
+    except DamagedRunError as error:
+        say(f"{job.title}: {error}")
+    except FileNotFoundError:
+        pass
+
+
 def _train(job: Job, say: Say, threads: int | None, runs: int) -> None:
     """From wherever the folder of the job stands to a finished run."""
-    from ultralytics import YOLO
-
     from .. import yolo
+    from ..yolo.safe_load import read_checkpoint
 
     place, last = job.folder, job.folder / "weights/last.pt"
     with yolo.quiet(), yolo.safely(), without_skipped_checks(), without_ray(), cpu_threads(threads):
         done, epochs = mend(place, job.dataset.yaml)
         if not done:
-            shutil.rmtree(place, ignore_errors=True)  # nothing that could be continued
+            remove(place)  # nothing that could be continued
             _call_ultralytics(
                 job,
                 say,
@@ -189,6 +199,10 @@ def _train(job: Job, say: Say, threads: int | None, runs: int) -> None:
         elif done < epochs:
             say(f"{job.title}: continued after epoch {done}")
             _call_ultralytics(job, say, runs, last, resume=True)
+        if not done or done < epochs:
+            done, _ = mend(place, job.dataset.yaml)  # the table, if somebody else has written in it
+            if not done:
+                raise OSError(f"{place} was changed while the run was written into it: train again")
         curves = read_results(place / "results.csv")
         Run(
             model=job.label,
@@ -196,7 +210,7 @@ def _train(job: Job, say: Say, threads: int | None, runs: int) -> None:
             folder=str(place),
             settings=job.settings,
             data=job.dataset.summary(),
-            parameters=sum(p.numel() for p in YOLO(last).model.parameters()),
+            parameters=sum(p.numel() for p in read_checkpoint(last)["model"].parameters()),
             curves=curves,
             seconds=sum(curves["seconds"]),
             versions=versions(job.settings.get("device")),
