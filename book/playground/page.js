@@ -14,7 +14,7 @@ const BASE = new URL(".", import.meta.url);
 const root = document.getElementById("playground");
 const message = h("p", { class: "pg-message", role: "alert" });
 const body = h("div", { class: "dc-body" });
-root.append(message, body);
+root.append(body, message);
 welcome();
 
 function say(error) {
@@ -48,7 +48,11 @@ async function welcome() {
     }
   } catch {
     say(new Error("The playground did not arrive whole: check your connection and try again."));
-    body.replaceChildren(button("Try again", () => (say(null), welcome())));
+    const again = () => {
+      say(null);
+      welcome();
+    };
+    body.replaceChildren(button("Try again", again));
   }
 }
 
@@ -62,10 +66,11 @@ async function play(engine, days) {
   const grain = noise(size * size, 1);
   let light = "day";
   let threshold = 0.25;
+  let said = "";
   let [busy, again] = [null, false];
 
   const sheet = makeSheet(size);
-  const stage = makeStage(sheet, facts, drawn);
+  const stage = makeStage(sheet, facts, drawn, draw);
   const routing = makeRouting(facts, look);
   const result = summary();
   const time = h("p", { class: "pg-time" });
@@ -99,7 +104,9 @@ async function play(engine, days) {
     const own = overruled ? await engine.detect(grey, {}, threshold) : null;
     stage.mark(now.boxes, own?.boxes);
     routing.set(now.alpha, own?.alpha ?? null, light);
-    result.say(sentence(now, own, owners, facts));
+    const text = sentence(now, own, owners, facts);
+    if (text !== said) result.say(text); // the same, said again, would never be read out
+    said = text;
     time.textContent = `${number(now.milliseconds, 0)} ms in this browser, for ${size} × ${size} pixels`;
   }
 
@@ -116,7 +123,6 @@ async function play(engine, days) {
     );
     return node;
   });
-  const blank = button("empty sheet", draw, { class: "dc-button pg-blank" });
   const chooser = h("input", {
     type: "file",
     accept: "image/*",
@@ -133,6 +139,7 @@ async function play(engine, days) {
     sheet.show(video, video.videoWidth, video.videoHeight, false);
     return look();
   });
+  let asking = false;
   const film = button("camera", shoot, { "aria-pressed": "false" });
 
   /** Something else is shown from now on. */
@@ -169,8 +176,10 @@ async function play(engine, days) {
     }
   }
   async function shoot() {
+    if (asking) return;
     if (camera.on()) return change();
     change();
+    asking = true; // the reader may take a while to answer
     try {
       await camera.start();
       film.textContent = "stop the camera";
@@ -178,6 +187,8 @@ async function play(engine, days) {
       relit("day");
     } catch (error) {
       say(error);
+    } finally {
+      asking = false;
     }
   }
 
@@ -212,12 +223,19 @@ async function play(engine, days) {
 
   const gallery = buttons("Pictures", ...thumbs);
   gallery.classList.add("pg-gallery");
-  const own = buttons("Your own", blank, file, film, chooser);
+  const own = buttons("Your own", file, film, chooser);
   const main = h(
     "div",
     { class: "pg-main" },
     h("div", { class: "pg-stage" }, stage.picture, result.root),
-    h("div", { class: "pg-controls pg-lamps" }, buttons("Light", ...lamps)),
+    h(
+      "div",
+      { class: "pg-controls pg-hands" },
+      buttons("Light", ...lamps),
+      stage.bar,
+      stage.sizes,
+      stage.hint,
+    ),
     h(
       "div",
       { class: "pg-routing" },
@@ -229,15 +247,12 @@ async function play(engine, days) {
     h(
       "div",
       { class: "pg-controls pg-more" },
-      stage.bar,
-      stage.sizes,
-      stage.hint,
       gallery,
       own,
       h(
         "p",
         { class: "pg-small" },
-        "Drop or paste an image, too. For the camera, dark shapes on bright paper do. Your picture never leaves this machine.",
+        "You may also drop an image here, or paste one. For the camera, draw dark shapes on paper. Your picture never leaves this machine.",
       ),
       least.root,
       time,
@@ -247,5 +262,6 @@ async function play(engine, days) {
   body.replaceChildren(tries.root, main);
   receive(root, take);
   await pick(0, scenes[0].light);
-  body.querySelector(".pg-try").focus({ preventScroll: true });
+  tries.root.scrollIntoView();
+  tries.root.querySelector("button").focus({ preventScroll: true });
 }

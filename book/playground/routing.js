@@ -29,7 +29,7 @@ export function makeRouting(facts, changed) {
   const owner = {}; // "router", "yours", "frozen" or a light, by layer
   let latest = null; // α as it was used last
 
-  const ways = { router: "the routers", frozen: "freeze" };
+  const ways = { router: "routers", frozen: "freeze" };
   const names = ["router", ...lights, "frozen"];
   const choices = names.map((name) => ({
     name,

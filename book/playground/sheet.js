@@ -9,7 +9,12 @@ const STEPS = 30; // that can be undone
 export const STAMPS = {
   disc: (pen) => pen.arc(0, 0, 0.5, 0, 7),
   square: (pen) => pen.rect(-0.4, -0.4, 0.8, 0.8),
-  triangle: (pen) => [[0, -0.5], [0.5, 0.4], [-0.5, 0.4]].forEach(([x, y]) => pen.lineTo(x, y)),
+  triangle: (pen) =>
+    [
+      [0, -0.5],
+      [0.5, 0.4],
+      [-0.5, 0.4],
+    ].forEach(([x, y]) => pen.lineTo(x, y)),
 };
 
 /** Positions are in parts of the side, from 0 to 1. */
@@ -59,9 +64,9 @@ export function makeSheet(size) {
     pen.fill();
     pen.restore();
   }
-  /** A piece of a stroke; `first` begins it, so that all of it is undone at once. */
+  /** A piece of a stroke; `first` begins it with a dot, and all of it is undone at once. */
   function stroke(from, to, width, first) {
-    if (first) keep();
+    if (first) stamp("disc", ...from, width);
     Object.assign(pen, { strokeStyle: grey(INK), lineWidth: width * size, lineCap: "round" });
     pen.beginPath();
     for (const [x, y] of [from, to]) pen.lineTo(x * size, y * size);

@@ -65,7 +65,7 @@ export function makeCamera(frame) {
       throw new Error(noCamera(error), { cause: error });
     }
     video.srcObject = stream;
-    await video.play();
+    await video.play().catch(() => {}); // stopped before it began
     loop();
   }
   async function loop() {

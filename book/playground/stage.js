@@ -21,15 +21,21 @@ const HELP =
  * @param sheet see sheet.js
  * @param {{size: number, classes: string[]}} facts
  * @param {() => void} changed the reader has drawn
+ * @param {() => void} clear the reader wants an empty sheet
  */
-export function makeStage(sheet, facts, changed) {
+export function makeStage(sheet, facts, changed, clear) {
   const { size, classes } = facts;
   let tool = null;
   let side = 0.27;
   let last = null; // where the brush is
   let cross = [0.5, 0.5];
 
-  const canvas = h("canvas", { width: size, height: size, class: "pg-pixels", "aria-hidden": "true" });
+  const canvas = h("canvas", {
+    width: size,
+    height: size,
+    class: "pg-pixels",
+    "aria-hidden": "true",
+  });
   const boxes = h("div", { class: "pg-boxes", "aria-hidden": "true" });
   const cursor = h("span", { class: "pg-cross", "aria-hidden": "true" });
   const shadow = h("span", { class: "pg-shadow", "aria-hidden": "true" });
@@ -153,7 +159,7 @@ export function makeStage(sheet, facts, changed) {
     sheet.undo();
     changed();
   });
-  const bar = buttons("Draw", ...tools.map(({ node }) => node), undo);
+  const bar = buttons("Draw", ...tools.map(({ node }) => node), undo, button("clear", clear));
   const hint = h("p", { class: "pg-hint" }, HELP);
 
   /** Take a tool in hand; without one, a finger on the picture scrolls the page. */
@@ -176,7 +182,9 @@ export function makeStage(sheet, facts, changed) {
   }
 
   const frame = ({ x1, y1, x2, y2 }, kind, ...inside) => {
-    const [left, top, right, bottom] = [x1, y1, x2, y2].map((v) => Math.min(Math.max(v / size, 0), 1));
+    const [left, top, right, bottom] = [x1, y1, x2, y2].map((v) =>
+      Math.min(Math.max(v / size, 0), 1),
+    );
     const part = (v) => `${(100 * v).toFixed(2)}%`;
     const style =
       `left:${part(left)};top:${part(top)};` +
@@ -196,11 +204,23 @@ export function makeStage(sheet, facts, changed) {
     );
   }
   place();
-  return { picture, canvas, boxes, bar, sizes: sizes.root, hint, spoken: position.root, paint, mark, take };
+  return {
+    picture,
+    canvas,
+    boxes,
+    bar,
+    sizes: sizes.root,
+    hint,
+    spoken: position.root,
+    paint,
+    mark,
+    take,
+  };
 }
 
 const ICONS = {
-  brush: '<path d="M4 17c3-9 5 5 8-3s4-7 8-4" fill="none" stroke="currentColor" stroke-width="3.2" stroke-linecap="round"/>',
+  brush:
+    '<path d="M4 17c3-9 5 5 8-3s4-7 8-4" fill="none" stroke="currentColor" stroke-width="3.2" stroke-linecap="round"/>',
   disc: '<circle cx="12" cy="12" r="8.5" fill="currentColor"/>',
   square: '<path d="M4.5 4.5h15v15h-15z" fill="currentColor"/>',
   triangle: '<path d="M12 3 21 19.5H3z" fill="currentColor"/>',

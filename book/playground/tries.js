@@ -22,15 +22,11 @@ export function makeTries(hands) {
     {
       title: "Put night's α on a day scene",
       look: "A bright picture, and the kernels that the routers mix in the dark. Dashed boxes are what the routers' own α find. Which of them have you lost, and which layer is to blame? Give the layers back one by one.",
-      steps: [
-        () => hands.alpha("router"),
-        () => hands.scene("day"),
-        () => hands.alpha("night"),
-      ],
+      steps: [() => hands.alpha("router"), () => hands.scene("day"), () => hands.alpha("night")],
     },
     {
       title: "Freeze α, then invert",
-      look: "α is held as it was by day, and the picture has turned into its negative. The thin black lines in the bars say what the routers would have done. Press “the routers” to let them.",
+      look: "α is held as it was by day, and the picture has turned into its negative. The long thin lines through the bars say what the routers would have set. Press “routers” to let them.",
       steps: [
         () => hands.alpha("router"),
         () => hands.scene("day"),
@@ -50,6 +46,7 @@ export function makeTries(hands) {
     const mine = ++turn;
     choices.forEach((choice, i) => choice.setAttribute("aria-pressed", String(i === index)));
     look.textContent = tries[index].look;
+    root.scrollIntoView(); // the picture comes into sight, on a phone too
     const { steps } = tries[index];
     for (const [number, step] of steps.entries()) {
       if (number === 2) await new Promise((resolve) => setTimeout(resolve, PAUSE));

@@ -48,7 +48,13 @@ export function makeWelcome(facts, day, start) {
         line.root,
       );
     });
-    return h("div", {}, canvas, h("div", { class: "pg-light-name" }, `${facts.marks[light]} ${light}`), ...rows);
+    return h(
+      "div",
+      {},
+      canvas,
+      h("div", { class: "pg-light-name" }, `${facts.marks[light]} ${light}`),
+      ...rows,
+    );
   });
   const caption = h(
     "p",

@@ -1,6 +1,18 @@
 // The result in words, for the line below the picture and for a screen reader: without a DOM.
 
-const NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+const NUMBERS = [
+  "no",
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+  "ten",
+];
 
 /** "two discs and one triangle", or "nothing". */
 export function found(boxes, classes) {
@@ -65,7 +77,8 @@ export function noPicture(name) {
 /** What went wrong with the camera, from the error of `getUserMedia` (or null where there is none). */
 export function noCamera(error) {
   const why = {
-    NotAllowedError: "The camera was refused: allow it in the browser's address bar and press again",
+    NotAllowedError:
+      "The camera was refused: allow it in the browser's address bar and press again",
     NotFoundError: "This machine has no camera that the browser can see",
     NotReadableError: "The camera is in use by another program: close that and press again",
   }[error?.name];
