@@ -30,7 +30,10 @@ def fresh(tmp_path_factory):
 
 
 def test_it_detects_in_each_light(fresh):
-    found = detector.scores(detector.load(), fresh)
+    model = detector.load()
+    before = model.model.state_dict().keys()
+    found = detector.scores(model, fresh)
+    assert model.model.state_dict().keys() == before, "ultralytics fused a copy"
     assert found.keys() == set(scenes.LIGHTS) and min(found.values()) >= ENOUGH, found
     for light, score in FACTS["scores"]["shapes"].items():
         assert score >= ENOUGH and score == pytest.approx(found[light], abs=0.03), light
