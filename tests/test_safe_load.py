@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from life import start_python
+from life import run_python, start_python
 from tiny import make_data
 from torch import nn
 from ultralytics import YOLO
@@ -295,3 +295,15 @@ def test_what_is_no_file_is_named_at_once(door, kind, tmp_path, data):
         place.symlink_to(place)
     with pytest.raises((ValueError, FileNotFoundError), match="x.pt"):
         DOORS[door](place, data)
+
+
+@pytest.mark.parametrize("first", ["ultralytics.data", "ultralytics.data.dataset", "dynconv.yolo"])
+def test_it_does_not_matter_what_is_imported_first(tmp_path, first):
+    """ultralytics.data imports ultralytics.nn, and so the bridge, when it is half there itself."""
+    code = (
+        f"import dynconv, {first}; from dynconv.yolo import safely; safely().__enter__(); "
+        "from ultralytics.data import dataset, utils; from ultralytics.utils import patches; "
+        "print(all(hasattr(each, '__wrapped__') for each in (patches.torch_load,"
+        " dataset.load_dataset_cache_file, utils.load_dataset_cache_file)))"
+    )
+    assert run_python(code, tmp_path) == "True"

@@ -125,6 +125,7 @@ def safely() -> Iterator[None]:
     """Within this block ultralytics loads checkpoints and the caches of data sets without running
     what is in them. It holds for the thread. Also a decorator.
     """
+    guard_loads()
     before = _safely.set(True)
     try:
         yield
@@ -134,12 +135,18 @@ def safely() -> Iterator[None]:
 
 def guard_loads() -> None:
     """Let ultralytics ask here before it unpickles. The bridge calls this; idempotent."""
-    from ultralytics.data import dataset, utils
     from ultralytics.utils import patches
 
-    if hasattr(patches.torch_load, "__wrapped__"):
-        return
-    torch_load, load_cache = patches.torch_load, utils.load_dataset_cache_file
+    if not hasattr(patches.torch_load, "__wrapped__"):
+        _guard_checkpoints(patches)
+    # If that was imported first, it is not there yet: it imports ultralytics.nn, and so the bridge.
+    data = sys.modules.get("ultralytics.data")
+    if data is None or hasattr(data, "YOLODataset"):
+        _guard_caches()
+
+
+def _guard_checkpoints(patches) -> None:
+    torch_load = patches.torch_load
 
     def guarded_torch_load(file, *arguments, **keywords):
         # Outside of our functions a load that restricts itself is left to ultralytics.
@@ -152,14 +159,24 @@ def guard_loads() -> None:
             return loaded
         return _restricted(file, *arguments, **keywords)
 
-    def guarded_load_cache(path):
-        return _read_cache(path) if _safely.get() or _always() else load_cache(path)
-
     guarded_torch_load.__wrapped__ = torch_load
     # Some modules of ultralytics have imported the functions by name already.
     for module in [each for name, each in sys.modules.items() if name.startswith("ultralytics.")]:
         if vars(module).get("torch_load") is torch_load:
             module.torch_load = guarded_torch_load
+
+
+def _guard_caches() -> None:
+    from ultralytics.data import dataset, utils
+
+    load_cache = utils.load_dataset_cache_file
+    if hasattr(load_cache, "__wrapped__"):
+        return
+
+    def guarded_load_cache(path):
+        return _read_cache(path) if _safely.get() or _always() else load_cache(path)
+
+    guarded_load_cache.__wrapped__ = load_cache
     for module in (dataset, utils):
         module.load_dataset_cache_file = guarded_load_cache
 
