@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from .errors import UnwritableTree
@@ -23,6 +21,8 @@ def write_all(root: Path, contents: dict[str, bytes | None], like: str) -> None:
     Raises:
         UnwritableTree: one could not be written; everything is as it was.
     """
+    for name in (*contents, like):
+        _draft(root / name).unlink(missing_ok=True)  # of a process that was killed
     folders = {(root / name).parent for name in contents}
     new_folders = [folder for folder in folders if not folder.exists()]
     before: dict[str, bytes | None] = {}
@@ -53,16 +53,19 @@ def _put(path: Path, data: bytes | None, like: Path) -> None:
         return
     path.parent.mkdir(exist_ok=True)
     path = path.resolve()
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = _draft(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        shutil.copymode(path if path.exists() else like, draft)  # a temporary file is private
-        os.replace(draft, path)
+        draft.write_bytes(data)
+        shutil.copymode(path if path.exists() else like, draft)
+        draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(draft)
+            draft.unlink()
         raise
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
 
 
 def _remove_if_empty(folders) -> None:
