@@ -16,8 +16,9 @@ from scipy.ndimage import map_coordinates, uniform_filter
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import deform_conv2d
 
+import dynconv
 from dynconv.figures import style, widgets
-from dynconv.lab import routing
+from dynconv.lab import routing, scenes
 
 FIGURES = Path(widgets.__file__).parent / "touch"
 NAMES = sorted(file.stem for file in FIGURES.glob("*.js") if file.stem != "kit")
@@ -280,6 +281,164 @@ def test_the_zeros_of_the_star_are_named(js, f, g, how):
     assert js("star", "lines", js("star", "linear", *f), js("star", "linear", *g)) == how
 
 
+def learning_task(how):
+    """What the figure is to learn, as it has it and as torch has it: kinds, x and y."""
+    kinds = learning().data["kinds"]
+    both = [picture for kind in kinds for picture in kind["pictures"]]
+    x, y = [], []
+    for kind in kinds:
+        pictures = both if how == "look alike" else kind["pictures"]
+        kernel = (kinds[0] if how == "want the same" else kind)["kernel"]
+        x.append(torch.tensor(pictures, dtype=torch.float64)[:, None])
+        weight = torch.tensor(kernel, dtype=torch.float64).view(1, 1, 3, 3)
+        y.append(F.conv2d(x[-1], weight))
+    return kinds, torch.cat(x), torch.cat(y)
+
+
+def learning_layer(model):
+    """The package's layer with the numbers of the figure's, and those of its parts that learn."""
+    experts = torch.tensor(model["experts"], dtype=torch.float64)
+    sigmoid = model["router"] == "sigmoid"
+    layer = dynconv.DynamicConv(
+        1,
+        1,
+        3,
+        padding="valid",
+        num_experts=len(experts),
+        routing_activation="sigmoid" if sigmoid else "softmax",
+    ).double()
+    routed = model["router"] != "none"  # without a router the logits are 0: each α is 1/M
+    with torch.no_grad():
+        layer.cond_conv.weight.copy_(experts)
+        for name in ("weight", "bias"):
+            numbers = torch.tensor(model[name], dtype=torch.float64) * routed
+            getattr(layer.routing, name).copy_(numbers.view_as(getattr(layer.routing, name)))
+    parts = {"experts": layer.cond_conv.weight}
+    if routed:
+        parts |= {"weight": layer.routing.weight, "bias": layer.routing.bias}
+    return layer, parts
+
+
+def relative_error(output, wanted):
+    return (output - wanted).square().mean() / wanted.var(correction=0)
+
+
+@pytest.mark.parametrize("how", ["differ", "want the same", "look alike"])
+@pytest.mark.parametrize("router", ["softmax", "sigmoid", "none"])
+@pytest.mark.parametrize("M", [1, 2, 4])
+def test_learning_is_that_of_torch(js, M, router, how):
+    kinds, x, y = learning_task(how)
+    data = js("learning", "summarise", js("learning", "tasks", kinds, how))
+    model = js("learning", "start", 3, M, router)
+    layer, parts = learning_layer(model)
+    error = relative_error(layer(x), y)
+    error.backward()
+    found = js("learning", "gradient", model, data)
+    assert found["loss"] == pytest.approx(error.item(), rel=1e-10)
+    for name in ("experts", "weight", "bias"):
+        wanted = parts[name].grad if name in parts else torch.zeros(M)
+        np.testing.assert_allclose(np.ravel(found[name]), wanted.numpy().ravel(), 1e-9, 1e-11)
+    alpha = [js("learning", "route", model, pooled) for pooled in x.mean((1, 2, 3)).tolist()]
+    np.testing.assert_allclose(alpha, layer.alpha(x).detach(), rtol=1e-12)
+    kernel = js("learning", "mixed", model["experts"], alpha[0])
+    output = js("learning", "convolve", x[0, 0].tolist(), kernel)
+    np.testing.assert_allclose(output, layer(x[:1])[0, 0].detach(), rtol=0, atol=1e-13)
+
+    optimizer, losses = torch.optim.SGD(parts.values(), 0.01), []
+    for _ in range(50):
+        optimizer.zero_grad()
+        error = relative_error(layer(x), y)
+        error.backward()
+        optimizer.step()
+        losses.append(error.item())
+    found = js("learning", "descend", model, data, 0.01, 50)
+    np.testing.assert_allclose(found["losses"], losses, rtol=1e-9, atol=1e-12)
+    for name, part in parts.items():
+        numbers = part.detach().numpy().ravel()
+        np.testing.assert_allclose(np.ravel(found["model"][name]), numbers, rtol=0, atol=1e-10)
+    if router == "none":
+        assert found["model"]["weight"] == model["weight"]
+
+
+def learned(js, how, M, router, seed=0, rate=0.01, steps=3000):
+    """The errors of a run of the figure, and that of the best single kernel."""
+    data = js("learning", "summarise", js("learning", "tasks", learning().data["kinds"], how))
+    model = js("learning", "start", seed, M, router)
+    best = {"router": "none", "experts": [js("learning", "bestStatic", data)]}
+    best |= {"weight": [0], "bias": [0]}
+    floor = js("learning", "gradient", best, data)["loss"]
+    return js("learning", "descend", model, data, rate, steps)["losses"], floor
+
+
+@pytest.mark.parametrize("how", ["differ", "want the same", "look alike"])
+def test_the_best_single_kernel_is_that_of_least_squares(js, how):
+    _, x, y = learning_task(how)
+    columns = F.unfold(x, 3).transpose(1, 2).reshape(-1, 9)
+    best = torch.linalg.lstsq(columns, y.reshape(-1, 1)).solution
+    error = relative_error(columns @ best, y.reshape(-1, 1)).item()
+    assert learned(js, how, 1, "none", steps=1)[1] == pytest.approx(error, abs=1e-10)
+
+
+def test_a_best_kernel_is_found_where_several_are_best(js):
+    """Of pictures that are all of two greys, side by side, the columns of a kernel are alike."""
+    picture = np.tile([0.2, 0.9], (6, 3)).tolist()
+    data = js("learning", "summarise", [{"pictures": [picture], "kernel": [1, 0, 0] * 3}])
+    kernel = js("learning", "bestStatic", data)
+    best = {"router": "none", "experts": [kernel], "weight": [0], "bias": [0]}
+    assert abs(js("learning", "gradient", best, data)["loss"]) < 1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("M", "router"), [(2, "softmax"), (4, "softmax"), (2, "sigmoid")])
+def test_experts_with_a_router_learn_what_no_single_kernel_can(js, M, router, seed):
+    losses, floor = learned(js, "differ", M, router, seed, steps=3500)
+    assert floor == pytest.approx(1, abs=1e-4)
+    assert losses[-1] < 0.05
+
+
+@pytest.mark.parametrize(("M", "router"), [(1, "softmax"), (1, "none"), (2, "none"), (4, "none")])
+def test_one_expert_or_no_router_stays_at_the_line(js, M, router):
+    losses, floor = learned(js, "differ", M, router)
+    assert min(losses) > floor - 1e-9
+    assert losses[-1] < floor + 1e-3
+
+
+def test_one_expert_under_a_sigmoid_comes_half_way_at_best(js):
+    losses, _ = learned(js, "differ", 1, "sigmoid", rate=10**-1.3, steps=6000)
+    assert 0.5 < min(losses) < 0.65
+
+
+@pytest.mark.parametrize("router", ["softmax", "sigmoid", "none"])
+@pytest.mark.parametrize("M", [1, 2, 4])
+def test_kinds_that_want_the_same_need_no_router(js, M, router):
+    losses, floor = learned(js, "want the same", M, router, steps=1000)
+    assert floor < 1e-10
+    assert losses[-1] < 0.01
+
+
+@pytest.mark.parametrize("router", ["softmax", "sigmoid", "none"])
+@pytest.mark.parametrize("M", [1, 2, 4])
+def test_kinds_that_look_alike_cannot_be_told_apart(js, M, router):
+    losses, floor = learned(js, "look alike", M, router)
+    assert floor == pytest.approx(1)
+    assert min(losses) > 0.99
+
+
+def test_a_start_is_as_wide_as_that_of_torch(js):
+    """And a seed names it."""
+    starts = [js("learning", "start", seed, 4, "softmax") for seed in range(100)]
+    assert starts[0] == js("learning", "start", 0, 4, "softmax") != starts[1]
+    for name, layer in {
+        "experts": torch.nn.Conv2d(1, 10_000, 3).weight,
+        "weight": torch.nn.Linear(1, 10_000).weight,
+        "bias": torch.nn.Linear(1, 10_000).bias,
+    }.items():
+        numbers = np.array([start[name] for start in starts])
+        assert abs(numbers).max() == pytest.approx(layer.abs().max().item(), rel=0.02)
+        assert numbers.std() == pytest.approx(layer.std().item(), rel=0.06)
+        assert abs(numbers.mean()) < 0.1 * numbers.std()
+
+
 @pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (-0.5, "−0.50"), (2, "2.00")])
 def test_numbers_have_fixed_digits_and_a_true_minus(js, value, text):
     assert js("kit", "number", value) == text
@@ -368,6 +527,17 @@ def star(**changes):
     return widgets.star(
         **(dict(points=[(1, 1), (-1, -1), (1, -1), (-1, 1)], labels=[1, 1, 0, 0]) | changes)
     )
+
+
+def learning(**changes):
+    """The task of chapter 2: from pictures of two lights the edges of the day."""
+    day = scenes.shapes(6, size=20)
+    edges = np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]) / 4
+    settings = dict(
+        pictures={"day": day, "inverted": scenes.relight(day, "inverted")},
+        kernels={"day": edges, "inverted": -edges},
+    )
+    return widgets.learning(**settings | changes)
 
 
 def test_the_figure_of_the_routers_is_small():
@@ -480,6 +650,36 @@ def test_the_figure_of_the_routers_is_small():
         (lambda: star(points=np.zeros((4, 3))), r"points must have shape \(N, 2\), got \(4, 3\)"),
         (lambda: star(points=np.full((4, 2), 3.0)), r"points must be from -2 to 2, got 3 to 3"),
         (lambda: star(labels=[0, 1]), r"labels must have one class per point \(4\), got 2"),
+        (
+            lambda: learning(kernels={"day": np.ones((3, 3))}),
+            r"the same two names .* got \['day', 'inverted'\] and \['day'\]",
+        ),
+        (
+            lambda: learning(pictures={k: np.zeros((8, 8)) for k in ("day", "inverted")}),
+            r"pictures of 'day' must have 3 dimensions",
+        ),
+        (
+            lambda: learning(pictures={"day": np.eye(8)[None], "inverted": np.eye(9)[None]}),
+            r"one size, at least \(3, 3\), got .*\(9, 9\)",
+        ),
+        (
+            lambda: learning(pictures={k: 255 * np.eye(8)[None] for k in ("day", "inverted")}),
+            r"pictures of 'day' must be from 0 to 1, got 0 to 255",
+        ),
+        (
+            lambda: learning(pictures={k: np.full((2, 8, 8), 0.5) for k in ("day", "inverted")}),
+            r"pictures of 'day' are of one grey",
+        ),
+        (
+            lambda: learning(kernels={k: np.ones((5, 5)) for k in ("day", "inverted")}),
+            r"kernel of 'day' must have shape \(3, 3\), got \(5, 5\)",
+        ),
+        (
+            lambda: learning(kernels={"day": np.ones((3, 3)), "inverted": np.zeros((3, 3))}),
+            r"kernel of 'inverted' is zero",
+        ),
+        (lambda: learning(seed=0.5), r"seed must be a whole number, at least 0, got 0.5"),
+        (lambda: learning(learning_rate=1), r"learning_rate must be from 0.001 to 0.1, got 1"),
         (lambda: star(labels=[0, 1, 2, 1]), r"a label must be one of 0, 1, got 2.0"),
     ],
 )
@@ -534,6 +734,7 @@ EXAMPLES = {
     "recorded_alpha": lambda: recorded_alpha(),
     "sampling": lambda: sampling(),
     "star": lambda: star(),
+    "learning": lambda: learning(),
 }
 # The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves,
 # nor the sentence, which comes later.
@@ -544,8 +745,8 @@ STATE = """root => {
   return pictures + copy.querySelector('.dc-body').innerHTML;
 }"""
 # All colours but those of X, which is grey on all pages.
-COLOURS = """root => [...root.querySelectorAll('canvas')].slice(1).map(c => c.toDataURL())
-  .concat(getComputedStyle(root).color,
+COLOURS = """root => [...root.querySelectorAll('canvas:not([aria-label^="X"])')]
+  .map(c => c.toDataURL()).concat(getComputedStyle(root).color,
   [...root.querySelectorAll('.dc-fill, .dc-kernel span')]
     .map(f => getComputedStyle(f).backgroundColor))"""
 
@@ -842,6 +1043,70 @@ def test_a_star_sorts_what_no_sum_can(open_page):
     page.get_by_label("direction of g").focus()
     page.keyboard.press("ArrowRight")  # now it is one, but very flat
     assert page.locator(".dc-plane-2 .dc-detail").first.inner_text() == "a line out of view"
+
+
+def test_it_learns_before_the_eyes_and_stops_when_nobody_sees_it(open_page):
+    page = open_page(learning())
+    page.evaluate("document.body.style.paddingBottom = '3000px'")
+    status, play = page.locator(".dc-status"), page.locator(".dc-play")
+    page.wait_for_timeout(300)
+    assert status.inner_text() == "step 0, error 1.22", "it waits for the reader"
+    play.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "document.querySelector('.dc-status').textContent.endsWith('error 0.02')", timeout=60_000
+    )
+    assert play.inner_text() == "pause"
+    page.wait_for_timeout(600)
+    sentence = page.locator(".dc-summary")
+    assert sentence.inner_text().endswith("is below that of the best single kernel.")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(600)
+    assert sentence.inner_text().endswith("The router helps.")
+    first, second = page.locator(".dc-kind").all()
+    alpha = [float(kind.locator(".dc-number").first.inner_text()) for kind in (first, second)]
+    assert abs(alpha[0] - alpha[1]) > 0.3
+    drawn = "path => path.getAttribute('d').split('L').length"
+    assert page.locator(".dc-run").evaluate(drawn) > 100
+
+    page.get_by_role("button", name="none").click()
+    assert status.inner_text().startswith("step 0, ")
+    assert page.locator(".dc-before").evaluate(drawn) > 100, "the run before stays to be seen"
+    play.click()
+    page.mouse.wheel(0, 2500)
+    page.wait_for_function("document.querySelector('.dc-play').textContent === 'learn'")
+    stopped = status.inner_text()
+    page.wait_for_timeout(300)
+    assert status.inner_text() == stopped
+
+
+def test_a_step_is_one_and_a_reset_another_start(open_page, js):
+    page = open_page(learning())
+    page.get_by_role("button", name="one step").click()
+    page.get_by_role("button", name="one step").click()
+    losses, _ = learned(js, "differ", 2, "softmax", steps=3)
+    status = page.locator(".dc-status")
+    assert status.inner_text() == f"step 2, error {losses[2]:.2f}"
+    page.get_by_role("button", name="reset").click()
+    (loss,), _ = learned(js, "differ", 2, "softmax", seed=1, steps=1)
+    assert status.inner_text() == f"step 0, error {loss:.2f}"
+    for name in ("1", "sigmoid", "look alike"):
+        choice = page.get_by_role("button", name=name, exact=True)
+        choice.click()
+        assert choice.get_attribute("aria-pressed") == "true"
+    (loss,), _ = learned(js, "look alike", 1, "sigmoid", seed=1, steps=1)
+    assert status.inner_text() == f"step 0, error {loss:.2f}"
+    assert page.locator(".dc-pair .dc-kernel").count() == 1
+
+
+def test_a_learning_rate_that_is_too_high_stops_with_a_sentence(open_page):
+    page = open_page(learning())
+    page.locator("input").first.focus()
+    page.keyboard.press("End")
+    page.get_by_role("button", name="learn").click()
+    page.wait_for_function("document.querySelector('.dc-play').textContent === 'learn'")
+    page.wait_for_timeout(600)
+    assert "the learning rate is too high" in page.locator(".dc-summary").inner_text()
 
 
 @pytest.mark.parametrize(("direction", "upwards"), [("ArrowRight", True), ("ArrowLeft", False)])

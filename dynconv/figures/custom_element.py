@@ -36,7 +36,9 @@ def common_css() -> str:
 
 
 def module(figure: str) -> str:
-    """One figure as a module without imports, the kit and then the figure, without indentation."""
+    """One figure as a module without imports, the kit and then the figure, without indentation and
+    without the comments that have lines of their own.
+    """
     kit, drawing = _source("kit.js"), _source(f"{figure}.js")
     drawing, found = re.subn(
         r'^import \{[^}]*\} from "\./kit\.js";\n', "", drawing, flags=re.MULTILINE
@@ -46,7 +48,8 @@ def module(figure: str) -> str:
             f'touch/{figure}.js must import the kit once, import {{ ... }} from "./kit.js";'
             f" found {found}"
         )
-    return re.sub(r"^(export | +)", "", kit + drawing, flags=re.MULTILINE)
+    bare = re.sub(r"^ *(//.*|/\*\*[\s\S]*?\*/)\n", "", kit + drawing, flags=re.MULTILINE)
+    return re.sub(r"^(export | +)", "", bare, flags=re.MULTILINE)
 
 
 def _source(name: str) -> str:

@@ -13,7 +13,7 @@ import io
 
 from PIL import Image
 
-from ..checks import as_array
+from ..checks import as_array, is_int
 from . import style
 from .arrays import as_alpha, one_of, within
 from .custom_element import Widget as Widget
@@ -252,6 +252,58 @@ def star(points=None, labels=None) -> Widget:
         one_of("a label", value.item(), (0, 1))
     return Widget(
         "star", {"points": points.round(3).tolist(), "labels": labels.astype(int).tolist()}
+    )
+
+
+def learning(pictures: dict, kernels: dict, seed: int = 0, learning_rate: float = 0.01) -> Widget:
+    """Watch the experts and the router of `DynamicConv(1, 1, 3, padding="valid")` learn what two
+    kinds of pictures want, beside the error of the best single kernel, by least squares.
+
+    The loss is the mean squared error / variance over all pictures. The reader chooses one, two or
+    four experts, a softmax, a sigmoid or no router (each α is 1/M), and whether the kinds differ.
+
+    Args:
+        pictures: grey pictures of each of two kinds, {name: (N, H, W)}, from 0 to 1, all as large;
+            small ones, since they are written into the page. The first of a kind is shown.
+        kernels: what each kind wants, {name: (3, 3)}: its pictures convolved with this kernel.
+        seed: names the start of the experts and the router; 'reset' goes to the next one.
+        learning_rate: to start from, 0.001 to 0.1.
+    """
+    if len(pictures) != 2 or list(pictures) != list(kernels):
+        raise ValueError(
+            "pictures and kernels must have the same two names in the same order, got"
+            f" {list(pictures)} and {list(kernels)}"
+        )
+    grey = {name: as_array(f"pictures of {name!r}", p, 3) for name, p in pictures.items()}
+    wanted = {name: as_array(f"kernel of {name!r}", k, 2) for name, k in kernels.items()}
+    sizes = {name: p.shape[1:] for name, p in grey.items()}
+    if len(set(sizes.values())) > 1 or min(min(size) for size in sizes.values()) < 3:
+        raise ValueError(f"all pictures must have one size, at least (3, 3), got {sizes}")
+    for name, kernel in wanted.items():
+        within(f"pictures of {name!r}", grey[name], 0, 1)
+        if grey[name].max() - grey[name].min() < 0.01:
+            raise ValueError(f"pictures of {name!r} are of one grey: nothing to learn")
+        if kernel.shape != (3, 3):
+            raise ValueError(f"kernel of {name!r} must have shape (3, 3), got {kernel.shape}")
+        if not kernel.any():
+            raise ValueError(f"kernel of {name!r} is zero: nothing to learn")
+    if not is_int(seed) or seed < 0:
+        raise ValueError(f"seed must be a whole number, at least 0, got {seed!r}")
+    within("learning_rate", as_array("learning_rate", learning_rate, 0), 0.001, 0.1)
+    return Widget(
+        "learning",
+        {
+            "kinds": [
+                {
+                    "name": str(name),
+                    "pictures": grey[name].round(2).tolist(),
+                    "kernel": wanted[name].ravel().tolist(),
+                }
+                for name in grey
+            ],
+            "seed": int(seed),
+            "rate": float(learning_rate),
+        },
     )
 
 
