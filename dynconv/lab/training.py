@@ -143,6 +143,7 @@ def validate(
     how = {"nms": False} if one_to_one else {}
     with yolo.quiet(), yolo.safely(), tempfile.TemporaryDirectory() as folder:
         weights = weights.weights if isinstance(weights, Run) else weights
+        # a copy, because older versions of ultralytics fuse what they validate
         network = copy.deepcopy(weights) if isinstance(weights, YOLO) else yolo.load(weights)
         exported = not isinstance(network.model, torch.nn.Module)
         head = Head("in the file", network.task) if exported else head_of(network.model)
