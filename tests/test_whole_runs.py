@@ -3,12 +3,14 @@ is named, and the next call repairs what can be repaired and trains the rest ane
 """
 
 import dataclasses
+import gc
 import json
 import os
 import shutil
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from life import killed_before_change
@@ -281,3 +283,17 @@ def test_all_other_odd_letters_in_a_path_work(data, tmp_path):
     settings = TINY | {"epochs": 1}
     run = training.train(MODEL, mine / "data.yaml", settings, folder=odd / "runs", quiet=True)
     assert training.load_run(run.folder) == run and run.weights.is_relative_to(odd)
+
+
+# --- many in one process --------------------------------------------------------------------------
+
+
+def test_ten_runs_in_one_process_need_no_more_memory_than_two(data, tmp_path):
+    process, settings, sizes = psutil.Process(), TINY | {"epochs": 1}, []
+    dataset = training.plan(MODEL, data, settings).dataset
+    for seed in range(10):
+        training.train(MODEL, dataset, settings, seed=seed, folder=tmp_path, quiet=True)
+        gc.collect()
+        sizes.append(process.memory_info().rss / 2**20)
+    # A network of these is 12 MB, and its optimiser twice that.
+    assert min(sizes[-3:]) - max(sizes[:2]) < 30, f"MB after each run: {sizes}"
