@@ -14,10 +14,12 @@ HELP = """\
 python -m dynconv patch DIR [--check | --undo] [--force]
     Make the four edits of the YOLO tutorials in your own copy of ultralytics, so that its YAMLs may
     name DynamicConv and C2f_DynamicConv. DIR is a checkout, or the folder `ultralytics` itself.
-    --check   only say which of the edits are there: exit code 0 if all are, 1 if not
+    --check   only say which of the edits are there, and whether they do here what they should: exit
+              code 0 if all are there, 1 if not
     --undo    take exactly the edits away again
     --force   also in an installed package (site-packages)
-    Exit code 2: refused, nothing was changed.
+    Before they are made, they are tried in a copy of DIR: networks with the two names must be
+    those with Conv and C2f. Exit code 2: refused, nothing was changed.
 
 python -m dynconv ARGUMENTS...
     The command `yolo ARGUMENTS...` of ultralytics, with this package's modules registered, for
@@ -49,7 +51,13 @@ def patch(arguments: list[str]) -> int:
             state = edits.status(options.tree)
             for number, word in state.items():
                 print(f"  edit {number}: {word:<15} {edits.FILES[number]} ({edits.WHAT[number]})")
-            return 0 if set(state.values()) == {edits.THERE} else 1
+            found = set(state.values())
+            if found in ({edits.THERE}, {edits.MISSING}):
+                edits.prove(options.tree)
+                print(
+                    f"  {'With' if found == {edits.THERE} else 'After'} them, a network is right."
+                )
+            return 0 if found == {edits.THERE} else 1
         if options.undo:
             for number in edits.undo(options.tree):
                 print(f"  edit {number} taken away: {edits.FILES[number]} ({edits.WHAT[number]})")

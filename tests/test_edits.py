@@ -3,6 +3,7 @@ never half-done. What the edited copies then do stands in test_edits_at_work.py.
 """
 
 import ast
+import contextlib
 import importlib.util
 import os
 import re
@@ -13,7 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from life import run_python
+from life import killed_before_change, run_python
 
 from dynconv import __main__, edits
 
@@ -22,8 +23,11 @@ TASKS = INSTALLED / "nn/tasks.py"
 
 
 @pytest.fixture
-def tree(tmp_path):
-    """A checkout with what the edits look at: a file for the version, and nn/."""
+def tree(tmp_path, monkeypatch):
+    """A checkout with what the edits look at: a file for the version, and nn/. It cannot be run, so
+    it is not tried; trees that are, stand in test_edits_at_work.py.
+    """
+    monkeypatch.setattr(edits, "difference", lambda *_: "")
     package = tmp_path / "ultralytics"
     (package / "nn").mkdir(parents=True)
     shutil.copy(INSTALLED / "__init__.py", package)
@@ -54,7 +58,7 @@ def test_the_room_needs_neither_ultralytics_nor_torch():
             elif isinstance(node, ast.ImportFrom):
                 imported.add("." * node.level + node.module.partition(".")[0])
     ours = {name for name in imported if name.startswith(".")}
-    assert ours == {"..offline", ".errors", ".files", ".tasks"}
+    assert ours == {"..offline", ".errors", ".files", ".tasks", ".trying"}
     assert imported - ours <= sys.stdlib_module_names
 
 
@@ -338,12 +342,6 @@ def changed_module(tree):
         ),
         (syntax_error, edits.apply, edits.UnsupportedUltralytics, "not valid Python"),
         (patched, edits.apply, edits.AlreadyPatched, "is patched already.*--undo"),
-        (
-            half,
-            edits.apply,
-            edits.HalfPatched,
-            r"edit 2 .* is there; edit 3 .* is not there.*Take back what is there with `--undo`",
-        ),
         (names_half, edits.apply, edits.HalfPatched, "edit 4 .* is partly there"),
         (lambda tree: None, edits.undo, edits.NotPatched, "holds none of the four edits"),
         (foreign_folder, edits.apply, edits.HalfPatched, r"edit 2 .* is changed by hand.*git diff"),
@@ -367,6 +365,30 @@ def test_refuses_by_name_and_leaves_the_tree_as_it_was(tree, prepare, action, er
     with pytest.raises(error, match=message):
         action(tree)
     assert content(tree) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fork and signals of POSIX")
+@pytest.mark.parametrize("action", ["apply", "undo"])
+def test_what_was_killed_at_any_point_is_finished_by_the_same_call(tree, monkeypatch, action):
+    monkeypatch.setattr(edits, "_prove", lambda *_: None)
+    states = [content(tree)]
+    edits.apply(tree)
+    states.append(content(tree))
+    start, end = states if action == "apply" else states[::-1]
+    number, killed = 0, True
+    while killed:
+        shutil.rmtree(tree / "ultralytics")
+        for path, data in start.items():
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path).write_bytes(data)
+        call = lambda: getattr(edits, action)(tree)  # noqa: E731
+        killed = killed_before_change(number, tree, call)
+        assert ast.parse(tasks(tree).read_bytes()), "there is no half file"
+        with contextlib.suppress(edits.AlreadyPatched, edits.NotPatched):
+            call()
+        assert content(tree) == end, number
+        number += 1
+    assert number > 3
 
 
 def test_undo_of_a_part_is_the_way_out_of_a_half_patched_tree(tree):

@@ -4,11 +4,12 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import parse_changes
 import pytest
 from conftest import ROOT
 from life import run_python, start_python
 
-from dynconv import edits
+from dynconv import __main__, edits
 
 INSTALLED = Path(importlib.util.find_spec("ultralytics").origin).parent  # without importing it
 BUILD = """
@@ -30,6 +31,12 @@ def whole(tmp_path_factory):
         INSTALLED, folder / "ultralytics", ignore=shutil.ignore_patterns("assets", "solutions")
     )
     return folder
+
+
+def content(tree):
+    """Every file and its bytes, Python's caches aside."""
+    files = (path for path in tree.rglob("*") if path.is_file() and path.parent.name[:2] != "__")
+    return {path.relative_to(tree): path.read_bytes() for path in files}
 
 
 def with_edits(whole, code, chosen=edits.ALL, **names):
@@ -74,6 +81,49 @@ torch.save(found, "pasted.pt")
         with torch.no_grad():
             torch.testing.assert_close(ours(x)[0], y, rtol=1e-3, atol=1e-3)
             torch.testing.assert_close(ours.model[row](maps), dynamic, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "what, message",
+    [
+        ("the width scales a set at module level", "at scale n .*row 1.* is "),
+        ("the repeats go to a set at module level", "ended in RuntimeError: Given groups=1"),
+        (
+            "a class is looked up in ultralytics.nn.modules",
+            "ended in AttributeError: .*DynamicConv",
+        ),
+    ],
+)
+def test_a_tree_in_which_the_edits_would_do_something_else_stays_as_it_is(
+    what, message, tmp_path, capsys
+):
+    """Conv and C2f are right there, since their names stand in the other set too."""
+    parse_changes.copied(INSTALLED, tmp_path / "a folder")
+    file = tmp_path / "a folder/ultralytics/nn/tasks.py"
+    file.write_text(parse_changes.CHANGES[what][0](file.read_text()))
+    before = content(tmp_path)
+    with pytest.raises(
+        edits.UnsupportedUltralytics, match=f"not treated as Conv and C2f.*{message}"
+    ):
+        edits.apply(tmp_path / "a folder")
+    assert __main__.main(["patch", str(tmp_path / "a folder"), "--check"]) == 2
+    assert "UnsupportedUltralytics" in capsys.readouterr().err
+    assert content(tmp_path) == before
+
+
+def test_a_patched_tree_that_treats_the_names_otherwise_is_no_good_one(tmp_path, capsys):
+    parse_changes.copied(INSTALLED, tmp_path)
+    edits.apply(tmp_path)
+    assert __main__.main(["patch", str(tmp_path), "--check"]) == 0
+    assert "a network is right" in capsys.readouterr().out
+    file = tmp_path / "ultralytics/nn/tasks.py"
+    what = "the depth counts for a set only"
+    file.write_text(parse_changes.CHANGES[what][0](file.read_text()))
+    # the set above the function was copied with the edits in it; upstream would not have them there
+    above, function, below = file.read_text().partition("def parse_model")
+    file.write_text(above.replace("            C2f_DynamicConv,\n", "") + function + below)
+    assert __main__.main(["patch", str(tmp_path), "--check"]) == 2
+    assert "C2f are: at scale n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

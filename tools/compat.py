@@ -7,13 +7,15 @@ process of its own. They run
 - in this environment with several versions of ultralytics: wheels come from PyPI into
   `.venv/compat`, are unpacked there, and stand before the environment's own in PYTHONPATH;
 - in an environment of its own, `.venv/compat/oldest`, that holds each dependency of pyproject.toml
-  in the oldest version that it allows. That is a download of some 3 GB.
+  in the oldest version that it allows. That is a download of some 3 GB;
+- beside copies of the newest version whose `parse_model` is changed (parse_changes.py).
 
 Results go to book/compatibility.json, and from there into the tables of book/compatibility.md. Both
 hold no date, so that a run that finds nothing new changes nothing.
 """
 
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -26,6 +28,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import parse_changes
 from tiny import make_data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,6 +163,16 @@ def attempt(version, **how):
         }
 
 
+def changed():
+    """{what is changed in parse_model of the newest version: what comes of it}."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = parse_changes.copied(unpacked(VERSIONS[-1]) / "ultralytics", folder)
+        orders = itertools.cycle(("dynconv", "ultralytics"))
+        return {
+            what: parse_changes.tried(what, copy, next(orders)) for what in parse_changes.CHANGES
+        }
+
+
 def table(results):
     """The results as the Markdown that the page holds."""
     used = ", ".join(f"{name} {version}" for name, version in results["with"].items())
@@ -180,6 +193,12 @@ def table(results):
         *(f"| {what} | {results['oldest'][step]} |" for step, what in STEPS.items()),
         "",
         ", ".join(f"{name} {version}" for name, version in results["floors"].items()) + ".",
+        "",
+        "With `parse_model` of the newest version changed:",
+        "",
+        "| what is changed | the package's models are |",
+        "| --- | --- |",
+        *(f"| {what} | {came_out} |" for what, came_out in results["changes"].items()),
         "",
         "The exact parameters:",
         "",
@@ -222,16 +241,18 @@ def main():
         "versions": versions,
         "floors": {"Python": platform.python_version()} | lowest,
         "oldest": result,
+        "changes": changed(),
         "trained": list(examples()),
         "parameters": PARAMETERS,
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     write_page(results)
     rows = [*versions, {"ultralytics": ""} | result]
-    if any(row[step] != "yes" for row in rows for step in STEPS):
+    expected = {what: came_out for what, (_, came_out) in parse_changes.CHANGES.items()}
+    if results["changes"] != expected or any(row[step] != "yes" for row in rows for step in STEPS):
         sys.exit(
-            "compat: not every step works with every version; see the lines above and"
-            " book/compatibility.json"
+            "compat: not every step works with every version, or a change comes out otherwise; see"
+            " the lines above and book/compatibility.json"
         )
 
 

@@ -2,25 +2,21 @@
 ultralytics.
 
 Everything here is work on text: neither ultralytics nor torch is imported, so that a tree which no
-longer imports can still be looked at and repaired. The room stands above `yolo`, which may import
-it and not the reverse: the registration looks for the same two collections as edit 4
-(`find_collections`), and importing `yolo` imports ultralytics.
+longer imports can still be looked at and repaired. Whether the edits do in a tree what they should,
+text cannot say; a copy of it is tried in a process of its own before the tree is touched. The room
+stands above `yolo`, whose import imports ultralytics.
 
 This file is what a caller does; `tasks` is the text of nn/tasks.py, `files` writes all or nothing,
-`Addmodules/` holds the text that edits 1 and 2 write into the tree.
+`trying` runs a tree, `Addmodules/` holds the text that edits 1 and 2 write into it.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..offline import SWITCHES
 from .errors import (
     AlreadyPatched,
     HalfPatched,
@@ -33,6 +29,7 @@ from .errors import (
 )
 from .files import write_all
 from .tasks import CHANGED, MISSING, MODULES, PARTLY, REPEATING, THERE, Tasks, find_collections
+from .trying import Outcome, difference, run_in
 
 __all__ = [
     "ALL",
@@ -58,6 +55,7 @@ __all__ = [
     "find",
     "find_collections",
     "plan",
+    "prove",
     "run_with",
     "status",
     "undo",
@@ -178,14 +176,18 @@ def plan(
     package, state = find(tree), status(tree)
     if all(state[number] == THERE for number in edits):
         raise AlreadyPatched(f"{package} is patched already. `--undo` takes the edits away.")
-    if any(state[number] != MISSING for number in edits) or CHANGED in state.values():
+    if CHANGED in state.values() or PARTLY in [state[number] for number in edits]:
         raise HalfPatched(f"{package} is in a state in between: {_told(state)}. {_remedy(state)}")
+    # Some may be there: of an `apply` that was killed, or since they were chosen before.
+    missing = [number for number in edits if state[number] == MISSING]
     result = [
-        Edit(number, FILES[number], None, _new_file(number)) for number in (1, 2) if number in edits
+        Edit(number, FILES[number], None, _new_file(number))
+        for number in (1, 2)
+        if number in missing
     ]
     tasks = _read(package)
     for number in (3, 4):
-        if number in edits:
+        if number in missing:
             after = tasks.insert_import() if number == 3 else tasks.insert_names(base, repeat)
             after.check(tasks, number, base, repeat)
             result.append(Edit(number, TASKS, tasks.source, after.source))
@@ -196,7 +198,11 @@ def plan(
 def apply(
     tree: str | Path, edits: tuple[int, ...] = ALL, *, force: bool = False, **names: tuple[str, ...]
 ) -> list[Edit]:
-    """Make the edits: all of them, or none if anything goes wrong. Arguments as for `plan`.
+    """Make the edits that are missing: all of them, or none if anything goes wrong. If the process
+    is killed, the next call makes the rest. Arguments as for `plan`.
+
+    The whole of the four edits is tried before it is written, which takes some seconds: see
+    `prove`. Fewer edits or other names leave something out on purpose, and are not tried.
 
     Args:
         force: also where the tree is an installed package.
@@ -212,9 +218,31 @@ def apply(
             " project and patch that; `--force` patches it here."
         )
     made = plan(tree, edits, **names)
+    if set(edits) == set(ALL) and not names:
+        _prove(package, made)
     # edits 3 and 4 are one write
     write_all(package, {edit.path: edit.after for edit in made}, like=TASKS)
     return made
+
+
+def prove(tree: str | Path) -> None:
+    """Try, in a copy and in a process of its own, whether a tree with the four edits treats
+    DynamicConv as it treats Conv, and C2f_DynamicConv as C2f: channels, width, depth, repeats. A
+    tree without the edits is tried as `apply` would make it.
+
+    Raises:
+        UnsupportedUltralytics: it does not, or no network can be built with them; or see `plan`.
+    """
+    package = find(tree)
+    _prove(package, [] if set(status(tree).values()) == {THERE} else plan(tree))
+
+
+def _prove(package: Path, made: list[Edit]) -> None:
+    found = difference(package, {edit.path: edit.after for edit in made})
+    if found:
+        raise _read(package).unsupported(
+            f"with the edits, the two names are not treated as Conv and C2f are: {found}"
+        )
 
 
 def undo(tree: str | Path) -> list[int]:
@@ -246,35 +274,11 @@ def undo(tree: str | Path) -> list[int]:
     return present
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a program printed, and the last line of its traceback ('' if it ended well)."""
-
-    output: str
-    error: str
-
-
 def run_with(tree: str | Path, code: str, timeout: float = 300) -> Outcome:
     """Run Python code in a new process that imports ultralytics from the tree. It stays offline and
     installs nothing.
     """
-    folder = str(find(tree).parent)
-    quiet = SWITCHES | {"YOLO_VERBOSE": "false", "PYTHONIOENCODING": "utf-8"}
-    path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
-    # -P: the folder that we happen to be in does not come first
-    result = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        cwd=folder,
-        env=os.environ | quiet | {"PYTHONPATH": path},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout,
-    )
-    lines = result.stderr.strip().splitlines()
-    return Outcome(
-        result.stdout.strip(),
-        "" if result.returncode == 0 else lines[-1] if lines else f"exit code {result.returncode}",
-    )
+    return run_in(find(tree).parent, code, timeout)
 
 
 def _read(package: Path) -> Tasks:
