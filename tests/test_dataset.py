@@ -2,15 +2,18 @@
 once.
 """
 
+import os
 import shutil
 import socket
 import time
 
 import pytest
+import yaml
 from life import make_data
 
-from dynconv.lab import scenes
+from dynconv.lab import scenes, training
 from dynconv.lab.dataset import DataError, check_dataset
+from dynconv.offline import guard_downloads, has_program
 
 
 @pytest.fixture
@@ -50,6 +53,24 @@ def remove(name):
 def empty(folder):
     for file in (folder / "images/train").iterdir():
         file.unlink()
+
+
+def pipe(name):
+    """Who opens it waits for ever."""
+
+    def spoil(folder):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return spoil
+
+
+def loop(name):
+    def spoil(folder):
+        (folder / name).unlink()
+        (folder / name).symlink_to(folder / name)
+
+    return spoil
 
 
 LABEL, YAML = "labels/val/2.txt", "data.yaml"
@@ -104,6 +125,18 @@ BAD = {
         "1 of 4 val images cannot be used: .*non-normalized",
     ),
     "negative": (write(LABEL, "0 0.5 0.5 -0.4 0.4\n"), r"negative (class )?label.*2\.png"),
+    "no width": (
+        write(LABEL, "0 0.5 0.5 0 0.4\n"),
+        r"1 of 4 val images cannot be used: a box of no width or no height \(2\.txt\)",
+    ),
+    "channels": (
+        write(YAML, "train: images/train\nval: images/val\nnames: [thing]\nchannels: three\n"),
+        "`channels:` must be a whole number from 1 to 64, got 'three'",
+    ),
+    "a pipe for a label": (pipe(LABEL), r"labels/val/2\.txt is no file that can be read"),
+    "a pipe for an image": (pipe("images/train/1.png"), r"images/train/1\.png is no file"),
+    "a loop of links": (loop("images/train/1.png"), r"images/train/1\.png is no file"),
+    "a pipe for all": (pipe(YAML), "must be a file, and .* is a named pipe"),
     "four columns": (write(LABEL, "0 0.5 0.5 0.4\n"), r"labels require 5 columns.*2\.png"),
     "no number": (
         write(LABEL, "thing 0.5 0.5 0.4 0.4\n"),
@@ -233,3 +266,51 @@ def test_scenes_are_a_data_set(tmp_path):
         found.images == {split: tuple(data.images(split)) for split in scenes.SPLITS}
         and found.digest == check_dataset(str(data.yaml)).digest
     )
+
+
+# --- programs in a data YAML ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(folder):
+    """A data YAML whose images are missing, and which would make a file to bring them."""
+    (folder / YAML).write_text(
+        f"path: {folder}\ntrain: images/none\nval: images/none\nnames: [thing]\n"
+        f"download: |\n  from pathlib import Path\n  Path('{folder}/mark').touch()\n"
+    )
+    return folder / YAML
+
+
+def test_a_program_in_a_data_yaml_is_not_run_by_a_look_at_it(program, monkeypatch):
+    for offline, error in (("true", ConnectionError), ("false", DataError)):
+        monkeypatch.setenv("YOLO_OFFLINE", offline)
+        with pytest.raises(error, match="`download:` is a program, which is not run here"):
+            check_dataset(program)
+        with pytest.raises(error, match="is not run here"):
+            training.plan("yolov10n", program, folder=program.parent)
+    assert not (program.parent / "mark").exists()
+
+
+def test_offline_it_is_not_run_by_ultralytics_either(program, monkeypatch):
+    from ultralytics.data.utils import check_det_dataset
+
+    guard_downloads()
+    monkeypatch.setenv("YOLO_OFFLINE", "true")
+    with pytest.raises(FileNotFoundError):
+        check_det_dataset(program)
+    assert not (program.parent / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    "download, is_one",
+    [
+        ("https://example.org/data.zip", False),
+        ("bash get.sh", True),
+        ("http: int = 1", True),
+        ("https://example.org/data.zip\nprint(1)", True),
+        (None, False),
+    ],
+)
+def test_what_is_a_program_and_what_an_address(download, is_one, folder):
+    (folder / YAML).write_text(yaml.safe_dump({"names": ["thing"], "download": download}))
+    assert has_program(folder / YAML) is is_one and not has_program("coco8")

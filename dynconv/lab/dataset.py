@@ -15,6 +15,7 @@ from typing import NamedTuple
 import yaml
 
 from .. import offline
+from ..checks import check_file, is_int, shown
 from .scenes import SPLITS, Scenes
 
 
@@ -98,20 +99,56 @@ _UNREADABLE = (
 
 
 def _read_yaml(source: str | os.PathLike) -> dict:
-    """What a data YAML says, read by ultralytics, which downloads the data if they are missing."""
+    """What a data YAML says, read by ultralytics, which downloads the data from the address in it
+    if they are missing. A program in it is not run.
+    """
     from ultralytics.data.utils import check_det_dataset
 
     offline.guard_downloads()
     try:
+        _check_file(source)
+        program = offline.has_program(source)
         with contextlib.redirect_stdout(None):
-            return check_det_dataset(str(source))
+            facts = check_det_dataset(str(source), autodownload=not program)
     except ConnectionError as error:
         raise ConnectionError(
             f"the data set {source} is not on this machine and could not be downloaded: {error}"
         ) from error
     except _UNREADABLE as error:
         reason = error.args[0] if isinstance(error, KeyError) else error
+        if isinstance(error, FileNotFoundError) and offline.has_program(source):
+            program = "its `download:` is a program, which is not run here"
+            if offline.is_offline():
+                raise ConnectionError(
+                    f"the data set {source} is not on this machine and could not be downloaded: of"
+                    f" {source} {program}, and YOLO_OFFLINE is set. Read it, and to run it call"
+                    " dynconv.offline.go_online() and ultralytics.data.utils.check_det_dataset(...)"
+                ) from error
+            raise DataError(
+                f"{source}: {reason}. Also, {program}. Read it, and if you trust it, run"
+                " ultralytics.data.utils.check_det_dataset(...) with this file"
+            ) from error
         raise DataError(f"{source}: {reason}") from error
+    if not is_int(facts["channels"]) or not 1 <= facts["channels"] <= 64:
+        raise DataError(
+            f"{source}: `channels:` must be a whole number from 1 to 64, got"
+            f" {shown(facts['channels'])}"
+        )
+    return facts
+
+
+def _check_file(source: str | os.PathLike) -> None:
+    """A DataError if a data YAML cannot be read, or not to its end."""
+    from ..yolo.yaml_files import check_yaml  # late: it brings ultralytics
+
+    place = Path(source)
+    try:
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            check_file("data set", place)
+            if place.suffix in (".yaml", ".yml"):
+                check_yaml(place)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{shown(str(source))}: {error}") from error
 
 
 def _find_images(source: str | os.PathLike, split: str, places) -> list[Path]:
@@ -139,7 +176,15 @@ def _find_images(source: str | os.PathLike, split: str, places) -> list[Path]:
             f"{source}: there is no image in {', '.join(map(str, places))}, where the {split}"
             " images should be"
         )
+    for file in files:
+        _refuse_no_file(source, split, file)
     return sorted(files)
+
+
+def _refuse_no_file(source: str | os.PathLike, split: str, file: Path) -> None:
+    """A named pipe would keep its reader waiting for ever."""
+    if os.path.lexists(file) and not file.is_file():
+        raise DataError(f"{source}: among the {split} files {file} is no file that can be read")
 
 
 class _Question(NamedTuple):
@@ -162,6 +207,8 @@ def _check_labels(
     from ultralytics.data.utils import img2label_paths, verify_image_label
 
     labels = [Path(path) for path in img2label_paths([str(file) for file in files])]
+    for label in labels:
+        _refuse_no_file(source, split, label)
     boxes_only = dict(prefix="", has_keypoints=False, keypoints=0, dimensions=0, single_class=False)
     questions = [
         _Question(image=str(file), label=str(label), classes=classes, **boxes_only)
@@ -174,6 +221,11 @@ def _check_labels(
         f"{answer[-1].partition('image/label: ')[2]} ({file.name})"
         for answer, file in zip(answers, files)
         if answer[0] is None
+    ]
+    wrong += [
+        f"a box of no width or no height ({label.name})"
+        for answer, label in zip(answers, labels)
+        if answer[0] is not None and (answer[1][:, 3:5] <= 0).any()
     ]
     if wrong:
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""

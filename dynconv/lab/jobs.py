@@ -144,6 +144,8 @@ def _content(model: str) -> str:
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES
 
     from .. import yolo
+    from ..yolo import model_dict
+    from ..yolo.yaml_files import check_yaml
 
     if Path(model).suffix == ".pt":
         if not Path(model).exists() and Path(model).name not in GITHUB_ASSETS_NAMES:
@@ -154,7 +156,10 @@ def _content(model: str) -> str:
         _check_trainable(yolo.load(find(model)).model, model)
         return hashlib.sha256(Path(find(model)).read_bytes()).hexdigest()
     try:
+        if Path(find(model)).exists():
+            check_yaml(find(model))
         content = yaml_model_load(find(model))
+        model_dict.check(content)
     except FileNotFoundError as error:
         known = [*yolo.models(), "yolov10n", "yolo11n", "yolov8n"]
         raise ValueError(
