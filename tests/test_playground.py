@@ -370,13 +370,19 @@ class Handler(SimpleHTTPRequestHandler):
     """A static server, whose way of failing a test chooses."""
 
     fault = None  # (name of a file, how)
+    asked = []  # what came to the server, not out of the browser's cache
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
 
     def log_message(self, *args):
         pass
 
+    def end_headers(self):
+        self.send_header("Cache-Control", "max-age=600")  # as GitHub Pages says
+        super().end_headers()
+
     def do_GET(self):
-        name, how = type(self).fault or (None, None)
+        self.asked.append(self.path.lstrip("/"))
+        name, how = self.fault or (None, None)
         if name is None or not self.path.endswith(name):
             return super().do_GET()
         content = Path(self.translate_path(self.path)).read_bytes()
@@ -498,6 +504,19 @@ def test_a_download_that_fails_says_so_and_can_be_tried_again(
     assert page.evaluate("begin()").startswith(sentence)
     monkeypatch.setattr(Handler, "fault", None)
     assert page.evaluate("begin()") is None, "it cannot be tried again"
+
+
+def test_what_the_browser_kept_is_used_only_if_it_is_of_today(browser, address, facts):
+    """Else the facts of a new detector could meet the weights of an old one."""
+    context = browser.new_context()  # without a guard, with which Playwright keeps no files
+    page = context.new_page()
+    page.add_init_script(PAGE)
+    for _ in range(2):
+        Handler.asked.clear()
+        page.goto(address)
+        assert page.evaluate("begin()") is None
+    context.close()
+    assert {*facts["bytes"], "facts.json"} <= {*Handler.asked}
 
 
 def test_without_a_network_it_says_so(page):
