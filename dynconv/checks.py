@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import os
 import stat
 import sys
@@ -18,6 +19,13 @@ from torch import Tensor, nn
 from torch.fx import Proxy
 
 Pair = int | tuple[int, int]
+
+# More than any layer has. Larger numbers would end in an overflow or fill the memory somewhere
+# inside torch, which then names neither the argument nor the layer.
+MOST = 2**20  # channels, experts, groups
+MOST_PIXELS = 2**10  # kernel, stride, padding, dilation
+MOST_NUMBERS = 2**30  # in one parameter
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
@@ -36,6 +44,8 @@ def shown(value: object) -> str:
         inside = ", ".join(map(shown, value))
         text = f"[{inside}]" if type(value) is list else f"({inside}{',' * (len(value) == 1)})"
         return text if len(text) <= 200 else f"a {type(value).__name__} of {len(value)} values"
+    if isinstance(value, int) and value.bit_length() > 300:  # too long for Python to print
+        return f"an int of {value.bit_length()} bits"
     plain = (str, int, float, type(None), type, list, tuple, dict, os.PathLike)
     text = repr(value) if isinstance(value, plain) else ""
     if not text or "\n" in text or len(text) > 80:
@@ -51,15 +61,17 @@ def is_int(value: object) -> bool:
     return whole and not isinstance(value, bool)
 
 
-def check_count(name: str, value: int, least: int = 1) -> int:
+def check_count(name: str, value: int, least: int = 1, most: int = MOST) -> int:
     """`value`, one of NumPy's as Python's (which is what a checkpoint should hold); a TypeError or
-    a ValueError unless it is a whole number, at least `least`.
+    a ValueError unless it is a whole number, from `least` to `most`.
     """
     if not is_int(value):
         raise TypeError(f"{name} must be an int, got {shown(value)}")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return as_python(value)
+        raise ValueError(f"{name} must be at least {least}, got {shown(value)}")
+    value = as_python(value)
+    _check_most(name, value, most)
+    return value
 
 
 def check_file(name: str, path: str | os.PathLike) -> Path:
@@ -82,9 +94,13 @@ def check_file(name: str, path: str | os.PathLike) -> Path:
 
 
 def check_number(name: str, value: float) -> float:
-    """`value`, one of NumPy's as Python's; a TypeError unless it is a number."""
+    """`value`, one of NumPy's as Python's; a TypeError unless it is a number, and a ValueError if
+    it is an int that no float can be.
+    """
     if not (is_int(value) or isinstance(value, (float, np.floating))):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
+    if isinstance(value, int):
+        _check_most(name, abs(value), 2**53)
     return as_python(value)
 
 
@@ -97,9 +113,34 @@ def check_flag(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
-    """(vertical, horizontal) of an int or a pair of ints, each at least `least`; else a TypeError
-    or a ValueError.
+def _check_most(name: str, value: int, most: int) -> None:
+    if isinstance(value, int) and value > most:  # no size that varies while torch exports
+        raise ValueError(f"{name} must be at most {most}, got {shown(value)}")
+
+
+def check_numbers(what: str, shape: Iterable[int]) -> None:
+    """A ValueError if a parameter of that shape is larger than any layer has."""
+    shape = tuple(shape)
+    if math.prod(shape) > MOST_NUMBERS:
+        raise ValueError(
+            f"{what} would hold {math.prod(shape):.3g} numbers, at most {MOST_NUMBERS} are allowed:"
+            f" its shape is {shown(shape)}"
+        )
+
+
+def check_reach(kernel_size: Iterable[int], dilation: Iterable[int]) -> None:
+    """A ValueError if a kernel reaches further than any layer's: 'same' pads by that much."""
+    for k, d in zip(kernel_size, dilation):
+        if d * (k - 1) > 2 * MOST_PIXELS:
+            raise ValueError(
+                f"dilation * (kernel_size - 1) must be at most {2 * MOST_PIXELS}, got dilation {d}"
+                f" and kernel_size {k}"
+            )
+
+
+def as_pair(name: str, value: Pair, least: int, most: int = MOST_PIXELS) -> tuple[int, int]:
+    """(vertical, horizontal) of an int or a pair of ints, each from `least` to `most`; else a
+    TypeError or a ValueError.
     """
     plain = value.tolist() if isinstance(value, np.ndarray) else value
     pair = tuple(plain) if isinstance(plain, (tuple, list)) else (plain, plain)
@@ -109,7 +150,10 @@ def as_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
         )
     if min(pair) < least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
-    return as_python(pair[0]), as_python(pair[1])
+    down, across = as_python(pair[0]), as_python(pair[1])
+    _check_most(name, down, most)
+    _check_most(name, across, most)
+    return down, across
 
 
 def as_python(value):
@@ -132,21 +176,21 @@ def as_network(name: str, model: object, kinds: str = "a YOLO or a torch.nn.Modu
 
 def output_size(
     x: Tensor,
-    weight: Tensor,
+    kernel_size: tuple[int, int],
     stride: tuple[int, int],
     padding: tuple[int, int],
     dilation: tuple[int, int],
 ) -> tuple[int, int]:
-    """(H', W') for x (B, Cin, H, W) and kernels (M or B, Cout, Cin / groups, kh, kw); a ValueError
-    if the kernel does not fit into the padded input even once.
+    """(H', W') for x (B, C, H, W); a ValueError if the kernel does not fit into the padded input
+    even once.
     """
     size = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(x.shape[2:], weight.shape[3:], stride, padding, dilation)
+        for n, k, s, p, d in zip(x.shape[2:], kernel_size, stride, padding, dilation)
     ]
     if min(size) < 1:
         raise ValueError(
-            f"the output would be empty: a {tuple(weight.shape[3:])} kernel with dilation"
+            f"the output would be empty: a {tuple(kernel_size)} kernel with dilation"
             f" {dilation} does not fit into a {tuple(x.shape[2:])} input with padding {padding};"
             " use a larger input, more padding or a smaller kernel"
         )
@@ -188,6 +232,8 @@ def check_channels(name: str, x: Tensor, channels: int, like: Tensor) -> None:
     check_tensor(name, x, 4, f"(B, {channels}, H, W)", "the layer", like)
     if x.shape[1] != channels:
         raise ValueError(f"{name} must have shape (B, {channels}, H, W), got {tuple(x.shape)}")
+    if min(x.shape[2:]) < 1:
+        raise ValueError(f"{name} must have at least one pixel, got shape {tuple(x.shape)}")
 
 
 def check_tensor(
@@ -202,10 +248,16 @@ def check_tensor(
         raise ValueError(
             f"{name} must have {rank} dimensions {form}, got shape {tuple(tensor.shape)}"
         )
-    if not tensor.is_floating_point():
+    if tensor.dtype not in FLOATS:
         raise TypeError(
             f"{name} must be floating point, got {tensor.dtype}; convert it with .float() first"
         )
+    if tensor.layout is not torch.strided:
+        raise TypeError(f"{name} must be dense, got {tensor.layout}; use .to_dense() first")
+    # where sizes vary, as in a graph that is being recorded, a comparison would become part of it
+    size = 0 if torch.compiler.is_compiling() else tensor.numel()
+    if isinstance(size, int) and size > 2**36:
+        raise ValueError(f"{name} would be read as {size:.3g} numbers: {tuple(tensor.shape)}")
     if tensor.device != like.device:
         raise ValueError(
             f"{name} is on {tensor.device} but {like_name} is on {like.device}: move one of them"

@@ -47,12 +47,12 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
     Raises:
         TypeError: model is not a module, or imgsz or channels is not an int.
         ValueError: imgsz or channels is not positive, or the number of input channels cannot be
-            told from the model.
+            told from the model, or it cannot be run on such an image.
     """
     from torch.utils.flop_counter import FlopCounterMode  # late: it takes a second to import
 
     model = as_network("model", model)
-    size = as_pair("imgsz", imgsz, 1)
+    size = as_pair("imgsz", imgsz, 1, most=2**13)
     channels = check_count("channels", _input_channels(model) if channels is None else channels)
 
     # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must
@@ -61,7 +61,13 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
     first = next(model.parameters(), torch.empty(0))
     image = torch.zeros(1, channels, *size, device=first.device, dtype=first.dtype)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(image)
+        try:
+            model(image)
+        except RuntimeError as error:  # torch's own, which knows no model
+            raise ValueError(
+                f"{type(model).__name__} cannot be run on an image of imgsz {size} with channels"
+                f" {channels}: {error}"
+            ) from error
     return Cost(
         layers=sum(not list(m.children()) for m in model.modules()),
         modules=len(list(model.modules())),

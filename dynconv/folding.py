@@ -68,8 +68,11 @@ def fold_batchnorm(model: nn.Module) -> Folded:
     if not dynamic:
         raise ValueError(f"model has no DynamicConv to fold into ({type(network).__name__})")
     behind, left = _what_stands_behind(network, dynamic)
-    for norm in behind.values():
+    for layer, norm in behind.items():
         _refuse_changing(network, norm)
+        if norm.num_features != layer.out_features:
+            what = f"has {norm.num_features} channels, and the layer {layer.out_features}"
+            raise ValueError(_refusal(network, norm, what))
     changes = [(layer, *_scaled(layer, norm)) for layer, norm in behind.items()]
 
     for layer, experts, bias, shift in changes:  # nothing can fail from here on

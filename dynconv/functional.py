@@ -15,7 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import Pair, as_pair, autocast_is_on, check_count, check_tensor, one_node, output_size
+from .checks import (
+    Pair,
+    as_pair,
+    autocast_is_on,
+    check_count,
+    check_reach,
+    check_tensor,
+    one_node,
+    output_size,
+)
 
 # Where the cheapest way to evaluate changes, measured on x86 CPUs (`make bench` measures yours).
 # They choose speed, never results.
@@ -75,7 +84,7 @@ def dynamic_conv2d(
     _check_tensors(x, weight, alpha, bias, groups, shift)
     stride, dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
     x, padding = _resolve_padding(x, padding, weight.shape[3:], stride, dilation)
-    out_size = output_size(x, weight, stride, padding, dilation)
+    out_size = output_size(x, weight.shape[3:], stride, padding, dilation)
 
     kernels = mix(alpha, weight)  # (B, Cout, Cin / groups, kh, kw)
     biases = add_shift(
@@ -217,7 +226,7 @@ def by_matmul(x, kernels, biases, stride, padding, dilation, groups):
     """
     # int: the sizes of the layer are constants of an exported graph; only B, H and W may vary there
     cout, cin_per_group, kh, kw = (int(n) for n in kernels.shape[1:])
-    height, width = output_size(x, kernels, stride, padding, dilation)
+    height, width = output_size(x, (kh, kw), stride, padding, dilation)
     pixels = (kh, kw, *stride, *padding) == (1, 1, 1, 1, 0, 0)  # the columns are the image itself
     columns = x if pixels else F.unfold(x, (kh, kw), dilation, padding, stride)
     columns = columns.reshape(-1, cin_per_group * kh * kw, height * width)
@@ -243,6 +252,7 @@ def _resolve_padding(x, padding, kernel_size, stride, dilation):
             f"padding='same' needs stride 1, got stride {stride}; give the padding in pixels"
             " instead"
         )
+    check_reach(kernel_size, dilation)
     total = [d * (k - 1) for d, k in zip(dilation, kernel_size)]
     if all(t % 2 == 0 for t in total):
         return x, (total[0] // 2, total[1] // 2)

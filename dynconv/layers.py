@@ -8,7 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import Pair, as_pair, check_channels, check_count, check_flag, check_number, shown
+from .checks import (
+    Pair,
+    as_pair,
+    check_channels,
+    check_count,
+    check_flag,
+    check_number,
+    check_numbers,
+    check_reach,
+    shown,
+)
 from .functional import add_shift, by_groups, dynamic_conv2d
 
 ROUTING_ACTIVATIONS = ("sigmoid", "softmax")
@@ -81,13 +91,14 @@ class DynamicConv(nn.Module):
         in_features = check_count("in_features", in_features)
         out_features = check_count("out_features", out_features)
         groups = check_count("groups", groups)
-        num_experts = check_count("num_experts", num_experts)
+        num_experts = check_count("num_experts", num_experts, most=2**10)
         if in_features % groups or out_features % groups:
             raise ValueError(
                 f"groups must divide in_features = {in_features} and out_features = {out_features},"
                 f" got {groups}"
             )
-        if routing_activation not in ROUTING_ACTIVATIONS:
+        known = isinstance(routing_activation, str) and routing_activation in ROUTING_ACTIVATIONS
+        if not known:
             raise ValueError(
                 f"routing_activation must be one of {ROUTING_ACTIVATIONS}, got"
                 f" {shown(routing_activation)}"
@@ -103,7 +114,10 @@ class DynamicConv(nn.Module):
         self.groups, self.num_experts = groups, num_experts
         self.kernel_size = as_pair("kernel_size", kernel_size, 1)
         self.stride, self.dilation = as_pair("stride", stride, 1), as_pair("dilation", dilation, 1)
+        check_reach(self.kernel_size, self.dilation)
         self.padding = self._static_padding(padding)
+        inside = (in_features // groups, *self.kernel_size)
+        check_numbers("the experts", (num_experts, out_features, *inside))
         self.routing_activation, self.temperature = routing_activation, temperature
 
         self.routing = nn.Linear(in_features, num_experts)

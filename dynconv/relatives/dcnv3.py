@@ -7,12 +7,23 @@ mix in the two Linear layers before and after.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from ..checks import check_count, check_flag, check_number, check_tensor, refuse_script
+from ..checks import (
+    MOST_PIXELS,
+    as_python,
+    check_count,
+    check_flag,
+    check_number,
+    check_numbers,
+    check_tensor,
+    refuse_script,
+)
 from .dcnv3_core import dcnv3, output_size, tap_grid
 
 
@@ -76,11 +87,12 @@ class DCNv3(nn.Module):
         remove_center = check_flag("remove_center", remove_center)
         center_feature_scale = check_flag("center_feature_scale", center_feature_scale)
         points = len(tap_grid(kernel_size, dilation, remove_center))
-        kernel_size = check_count("kernel_size", kernel_size)
-        dilation = check_count("dilation", dilation)
+        kernel_size, dilation = as_python(kernel_size), as_python(dilation)
         channels, group = check_count("channels", channels), check_count("group", group)
         dw_kernel_size = check_count(
-            "dw_kernel_size", kernel_size // 2 * 2 + 1 if dw_kernel_size is None else dw_kernel_size
+            "dw_kernel_size",
+            kernel_size // 2 * 2 + 1 if dw_kernel_size is None else dw_kernel_size,
+            most=MOST_PIXELS,
         )
         if dw_kernel_size % 2 == 0:
             raise ValueError(
@@ -90,9 +102,11 @@ class DCNv3(nn.Module):
         if channels % group:
             raise ValueError(f"group must divide the {channels} channels, got {group}")
         offset_scale = check_number("offset_scale", offset_scale)
+        if not math.isfinite(offset_scale):
+            raise ValueError(f"offset_scale must be finite, got {offset_scale}")
         radius = dilation * (kernel_size - 1) // 2
-        stride = check_count("stride", stride)
-        pad = check_count("pad", radius if pad is None else pad, 0)
+        stride = check_count("stride", stride, most=MOST_PIXELS)
+        pad = check_count("pad", radius if pad is None else pad, 0, most=2 * MOST_PIXELS)
         if pad > radius:
             raise ValueError(
                 f"pad must be at most {radius} for kernel_size={kernel_size} and"
@@ -104,6 +118,9 @@ class DCNv3(nn.Module):
         self.dilation, self.offset_scale = dilation, offset_scale
         self.remove_center, self.center_feature_scale = remove_center, center_feature_scale
 
+        check_numbers("the depthwise kernel", (channels, dw_kernel_size, dw_kernel_size))
+        check_numbers("the offset layer", (channels, 2 * group * points))
+        check_numbers("the projection of all channels", (channels, channels))
         self.dw_conv = nn.Sequential(
             nn.Conv2d(
                 channels, channels, dw_kernel_size, padding=dw_kernel_size // 2, groups=channels
@@ -202,6 +219,8 @@ def check_input(x: Tensor, channels: int, like: Tensor) -> None:
     if x.shape[3] != channels:
         hint = "; this layer wants channels last: x.permute(0, 2, 3, 1)" * (x.shape[1] == channels)
         raise ValueError(f"x must have shape (N, H, W, {channels}), got {tuple(x.shape)}{hint}")
+    if min(x.shape[1:3]) < 1:
+        raise ValueError(f"x must have at least one pixel, got shape {tuple(x.shape)}")
 
 
 class ToChannelsLast(nn.Module):

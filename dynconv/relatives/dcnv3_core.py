@@ -11,7 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_count, check_tensor, one_node
+from ..checks import (
+    MOST_PIXELS,
+    check_count,
+    check_flag,
+    check_number,
+    check_reach,
+    check_tensor,
+    one_node,
+)
 
 
 @one_node
@@ -61,7 +69,9 @@ def dcnv3(
         torch.Size([1, 8, 8, 16])
     """
     taps = tap_grid(kernel_size, dilation, remove_center)
-    stride, pad = check_count("stride", stride), check_count("pad", pad, 0)
+    offset_scale = check_number("offset_scale", offset_scale)
+    stride = check_count("stride", stride, most=MOST_PIXELS)
+    pad = check_count("pad", pad, 0, most=2 * MOST_PIXELS)
     check_tensor("x", x, 4, "(N, H, W, C)", "x", x)
     check_tensor("offset", offset, 6, "(N, H', W', G, P, 2)", "x", x)
     check_tensor("mask", mask, 5, "(N, H', W', G, P)", "x", x)
@@ -109,8 +119,10 @@ def tap_grid(kernel_size: int, dilation: int = 1, remove_center: bool = False) -
         TypeError, ValueError: kernel_size or dilation is no positive int, or an even kernel has no
             centre to remove.
     """
-    kernel_size = check_count("kernel_size", kernel_size)
-    dilation = check_count("dilation", dilation)
+    remove_center = check_flag("remove_center", remove_center)
+    kernel_size = check_count("kernel_size", kernel_size, most=MOST_PIXELS)
+    dilation = check_count("dilation", dilation, most=MOST_PIXELS)
+    check_reach([kernel_size], [dilation])
     if remove_center and (kernel_size % 2 == 0 or kernel_size == 1):
         reason = (
             "its only tap is the centre"

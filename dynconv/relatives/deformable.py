@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torchvision.ops import (
     deform_conv2d,
 )  # here: its first import inside a forward pass breaks the tracing of an export
 
-from ..checks import Pair, as_pair, check_channels, check_count, check_flag
+from ..checks import (
+    Pair,
+    as_pair,
+    check_channels,
+    check_count,
+    check_flag,
+    check_numbers,
+    check_reach,
+    output_size,
+)
 
 torch.fx.wrap("deform_conv2d")  # one node of a graph that torch.fx records: it looks at sizes
 
@@ -97,10 +107,18 @@ class DeformableConv(nn.Module):
             if padding is None
             else as_pair("padding", padding, 0)
         )
+        check_reach(kernel_size, dilation)
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"groups must divide in_channels = {in_channels} and out_channels ="
+                f" {out_channels}, got {groups}"
+            )
+        taps = offset_groups * kernel_size[0] * kernel_size[1]
+        for what, channels in (("the kernel", out_channels), ("the offset convolution", 2 * taps)):
+            check_numbers(what, (channels, in_channels, *kernel_size))
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
-        taps = offset_groups * kernel_size[0] * kernel_size[1]
         self.offset = nn.Conv2d(in_channels, 2 * taps, kernel_size, stride, padding, dilation)
         self.mask = (
             nn.Conv2d(in_channels, taps, kernel_size, stride, padding, dilation)
@@ -116,6 +134,8 @@ class DeformableConv(nn.Module):
         conv = self.conv
         if not torch.jit.is_scripting():
             check_channels("x", x, conv.in_channels, conv.weight)
+            if not isinstance(x, Proxy):  # torch.fx records a graph: there is no size yet
+                output_size(x, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
         mask = None if self.mask is None else torch.sigmoid(self.mask(x)).to(conv.weight)
         # Autocast gives offsets in half precision, and torchvision's operator takes one dtype only:
         # it gets that of the kernel. An offset that is NaN would make it read outside of the image,
