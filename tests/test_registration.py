@@ -3,6 +3,7 @@ several inputs, heads of one's own.
 """
 
 import importlib
+import subprocess
 import sys
 
 import numpy as np
@@ -549,3 +550,13 @@ def test_an_object_where_a_name_or_class_is_expected_gets_one_line():
         assert all("\n" not in text and len(text) < 400 for text in said)
     with pytest.raises(ValueError, match=r"name of a module, got <class .*Conv'>: write 'Conv'"):
         layers((-1, 1, Conv, [64]))
+
+
+def test_trying_leaves_the_heads_of_ultralytics_as_they_were():
+    """`legacy` decides how a head is built, and so which random numbers it draws from a seed."""
+    code = (
+        "import dynconv.yolo\n"
+        "from ultralytics.nn.modules import Detect\n"
+        "assert Detect.legacy is False"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

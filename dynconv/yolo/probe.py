@@ -116,7 +116,8 @@ def differences(names: dict[str, str] | None = None) -> list[str]:
         names: what a model file calls the stand-ins, if not all and not as they are called here.
             Then rows are written as ultralytics itself can read them.
     """
-    found, quiet = [], LOGGER.disabled
+    # Building a YOLOv8 sets `legacy` for all heads, and they would draw other random numbers.
+    found, quiet, legacy = [], LOGGER.disabled, Detect.legacy
     try:
         LOGGER.disabled = True
         # the reader's random numbers are not ours to draw, and his device not ours to use
@@ -131,7 +132,7 @@ def differences(names: dict[str, str] | None = None) -> list[str]:
                     if stock.get(what) != mine.get(what)
                 ]
     finally:
-        LOGGER.disabled = quiet
+        LOGGER.disabled, Detect.legacy = quiet, legacy
     return found
 
 
