@@ -555,7 +555,7 @@ def test_an_object_where_a_name_or_class_is_expected_gets_one_line():
 def test_trying_leaves_the_heads_of_ultralytics_as_they_were():
     """`legacy` decides how a head is built, and so which random numbers it draws from a seed."""
     code = (
-        "import dynconv.yolo\n"
+        "import dynconv.yolo, ultralytics.nn.tasks\n"
         "from ultralytics.nn.modules import Detect\n"
         "assert Detect.legacy is False"
     )
