@@ -762,6 +762,18 @@ def _(text):
     return put(text, (MADE, new))
 
 
+@change("another thread reads the file", RIGHT)
+def _(text):
+    pool = "__import__('concurrent.futures').futures.ThreadPoolExecutor(1)"
+    return put(
+        text,
+        (
+            CALLED,
+            f"{pool}.submit(parse_model, deepcopy(model.yaml), ch=ch, verbose=verbose).result()",
+        ),
+    )
+
+
 # --- trying one -----------------------------------------------------------------------------------
 
 

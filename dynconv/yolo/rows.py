@@ -5,6 +5,7 @@ What a registered module asks of its rows is in `Entry`, one for each.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
@@ -93,8 +94,8 @@ def held_by_module(cls: type) -> bool:
     and read.
     """
     try:
-        __import__(cls.__module__)
-        found = sys.modules[cls.__module__]
+        # not imported again: in another thread that would wait for an import that goes on
+        found = sys.modules.get(cls.__module__) or importlib.import_module(cls.__module__)
         for name in cls.__qualname__.split("."):
             found = getattr(found, name)
     except Exception:  # whatever the import of that module does
