@@ -183,8 +183,11 @@ def install() -> None:
             raise original.dynconv_error
         if original is _ABSENT:
             raise unsupported("there is no function parse_model")
+        calls = {"dynconv_begin": begin, "dynconv_finish": finish}
+        # If another program has put a parse_model of its own there, ours waits below it.
+        before = {name: vars(tasks)[name] for name in calls.keys() & vars(tasks).keys()}
         try:
-            tasks.dynconv_begin, tasks.dynconv_finish = begin, finish
+            vars(tasks).update(calls)
             tasks.parse_model = _extended(original)
             found = _tried()
             if found:
@@ -193,7 +196,9 @@ def install() -> None:
                 )
         except BaseException as error:
             tasks.parse_model = original
-            del tasks.dynconv_begin, tasks.dynconv_finish
+            for name in calls:
+                vars(tasks).pop(name, None)
+            vars(tasks).update(before)
             if isinstance(error, UnsupportedUltralytics) or not isinstance(error, Exception):
                 raise
             raise unsupported(
