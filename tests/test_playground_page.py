@@ -183,6 +183,25 @@ def test_a_download_that_breaks_off_says_so_and_can_be_tried_again(visit):
     expect(page.get_by_role("alert")).to_have_text("")
 
 
+@pytest.mark.parametrize("file", ["3-day.png", "3-noisy.png"])
+def test_a_scene_that_is_missing_says_so_and_can_be_tried_again(visit, file):
+    page = visit()
+    page.route(f"**/{file}", lambda route: route.fulfill(status=404))
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text(f"{file} did not arrive whole: check")
+    page.unroute(f"**/{file}")
+    page.get_by_role("button", name="Try again").click()
+    expect(words(page)).to_contain_text("Found")
+
+
+def test_from_a_file_there_is_a_sentence(browser, folder):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((folder / "book/light.html").as_uri())
+    expect(page.locator("#playground-missing")).to_be_visible()
+    context.close()
+
+
 def test_without_webassembly_there_is_a_sentence(visit):
     page = visit(script="delete window.WebAssembly")
     page.get_by_role("button", name="Start").click()
@@ -263,6 +282,28 @@ def test_frozen_alpha_stays_while_the_picture_changes(page):
     assert steady(page) != before, "the routers do not answer to the light"
 
 
+def test_what_is_frozen_is_alpha_of_the_picture_that_is_shown(page):
+    """Not of the one before, when both are asked for at once."""
+    steady(page)
+    press = """names => { for (const name of names)
+      [...document.querySelectorAll("#playground button")]
+        .find(node => node.textContent.endsWith(name)).click(); }"""
+    page.evaluate(press, ["night", "freeze"])
+    expect(words(page)).to_contain_text("α is frozen in all layers.")
+    frozen = steady(page)
+    in_group(page, "α from", "routers").click()
+    expect(words(page)).to_contain_text("The routers set α")
+    assert steady(page) == frozen
+
+
+def test_a_hand_on_the_page_ends_what_is_being_tried(page):
+    page.locator(".pg-try").nth(0).click()
+    page.get_by_role("button", name="scene 4").click()
+    page.wait_for_timeout(1200)
+    expect(page.get_by_role("button", name="scene 4")).to_have_attribute("aria-pressed", "true")
+    expect(in_group(page, "Light", "noisy")).to_have_attribute("aria-pressed", "true")
+
+
 def test_each_thing_to_try_ends_where_it_says(page):
     def state():
         pressed = page.get_by_role("button", pressed=True)
@@ -311,6 +352,31 @@ def test_drawing_with_the_mouse(page):
     page.mouse.click(*at(0.1, 0.1))
     picture(page)
     assert grey_at(page, 0.1, 0.1) > 80, "it draws without a tool"
+
+
+def test_a_second_finger_draws_no_line_to_the_first(page):
+    in_group(page, "Draw", "clear").click()
+    frame = page.locator(".pg-picture").bounding_box()
+
+    def touch(kind, finger, x, y):
+        at = {
+            "clientX": frame["x"] + x * frame["width"],
+            "clientY": frame["y"] + y * frame["height"],
+        }
+        touched = {"pointerId": finger, "pointerType": "touch", "bubbles": True, **at}
+        page.locator(".pg-picture").dispatch_event(f"pointer{kind}", touched)
+
+    # there is no such finger to capture
+    page.locator(".pg-picture").evaluate("node => (node.setPointerCapture = () => {})")
+    touch("down", 11, 0.2, 0.2)
+    touch("down", 12, 0.8, 0.8)
+    touch("move", 12, 0.8, 0.7)
+    touch("up", 12, 0.8, 0.7)
+    touch("move", 11, 0.2, 0.4)
+    touch("up", 11, 0.2, 0.4)
+    page.locator(".pg-picture").evaluate("node => delete node.setPointerCapture")
+    picture(page)
+    assert grey_at(page, 0.2, 0.3) < 80 < grey_at(page, 0.5, 0.5)
 
 
 def test_drawing_by_keys(page):
@@ -387,6 +453,39 @@ def test_a_picture_is_chosen_or_pasted(page, photo):
     assert_is_the_photo(page)
 
 
+def test_a_picture_that_opens_late_gives_way(page, photo):
+    page.evaluate(
+        "() => { const open = createImageBitmap; window.createImageBitmap = async (file) => {"
+        "window.createImageBitmap = open;"
+        "await new Promise((resolve) => setTimeout(resolve, 300)); return open(file); }; }"
+    )
+    page.locator("input[type=file]").set_input_files(photo)
+    page.get_by_role("button", name="scene 2").click()
+    chosen = picture(page)
+    page.wait_for_timeout(500)
+    assert picture(page) == chosen
+
+
+def test_what_is_transparent_is_white(page, tmp_path):
+    Image.new("RGBA", (50, 50), (0, 0, 0, 0)).save(tmp_path / "empty.png")
+    page.locator("input[type=file]").set_input_files(tmp_path / "empty.png")
+    picture(page)
+    assert grey_at(page, 0.5, 0.5) == 255
+
+
+def test_a_link_that_is_dropped_gives_a_sentence(page):
+    kept = page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.setData("text/uri-list", "http://127.0.0.1/photo.png");
+          const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+          return !document.querySelector("#playground").dispatchEvent(drop);
+        }"""
+    )
+    assert kept, "the browser would leave the page"
+    expect(page.get_by_role("alert")).to_contain_text("That is no file: save the picture first")
+
+
 CAMERA = """
 window.tracks = [];
 const canvas = Object.assign(document.createElement("canvas"), { width: 200, height: 100 });
@@ -433,6 +532,11 @@ def test_the_camera(visit):
     expect(camera).to_have_text("stop the camera")
     page.get_by_role("button", name="scene 1, day").click()
     assert set(page.evaluate("tracks.map(track => track.readyState)")) == {"ended"}
+    camera.click()
+    expect(camera).to_have_text("stop the camera")
+    page.evaluate("tracks.at(-1).dispatchEvent(new Event('ended'))")  # as when it is unplugged
+    expect(page.get_by_role("alert")).to_contain_text("The camera sends no more pictures")
+    expect(camera).to_have_text("camera")
 
 
 # --- sentences and small arithmetic ---------------------------------------------------------------

@@ -67,7 +67,7 @@ export async function start(base, progress = () => {}) {
   // It is one of the files, and so in the browser's cache: a module whose import failed once could
   // not be imported before the page is loaded anew.
   const runtime = await import(new URL(RUNTIME, base)).catch(() => {
-    throw unreachable(RUNTIME);
+    throw new Error(`${RUNTIME} cannot be read: load the page anew.`);
   });
   return open(runtime, files[WASM], files[DETECTOR], facts);
 }
@@ -88,7 +88,7 @@ export async function open(runtime, wasm, detector, facts) {
     session = await InferenceSession.create(detector, { executionProviders: ["wasm"] });
   } catch (error) {
     throw new Error(
-      `The detector does not start in this browser (${error.message}): close other tabs, or try another browser.`,
+      `The detector does not start in this browser (${error.message}): load the page anew, close other tabs, or try another browser.`,
     );
   }
   const { size, layers } = facts;

@@ -24,7 +24,9 @@ function say(error) {
 /** A picture of the site, whole; fetched once. */
 async function picture(file) {
   const image = Object.assign(new Image(), { src: new URL(file, BASE) });
-  await image.decode();
+  await image.decode().catch(() => {
+    throw new Error(`${file} did not arrive whole: check your connection and try again.`);
+  });
   return image;
 }
 
@@ -39,8 +41,8 @@ async function welcome() {
       shown.progress(0, 0);
       try {
         const engine = await start(BASE, shown.progress);
-        const days = await Promise.all(engine.facts.scenes.map(({ day }) => picture(day)));
-        await play(engine, days);
+        const all = (key) => Promise.all(engine.facts.scenes.map((scene) => picture(scene[key])));
+        await play(engine, await all("day"), await all("file"));
       } catch (error) {
         say(error);
         shown.progress(null);
@@ -59,8 +61,9 @@ async function welcome() {
 /**
  * @param {import("./engine.js").Engine} engine
  * @param {HTMLImageElement[]} days the scenes by daylight
+ * @param {HTMLImageElement[]} lit the same under their lights
  */
-async function play(engine, days) {
+async function play(engine, days, lit) {
   const { facts } = engine;
   const { size, lights, scenes } = facts;
   const grain = noise(size * size, 1);
@@ -71,7 +74,7 @@ async function play(engine, days) {
 
   const sheet = makeSheet(size);
   const stage = makeStage(sheet, facts, drawn, draw);
-  const routing = makeRouting(facts, look);
+  const routing = makeRouting(facts, look, ask);
   const result = summary();
   const time = h("p", { class: "pg-time" });
 
@@ -93,6 +96,10 @@ async function play(engine, days) {
       }
     })();
     return busy;
+  }
+  /** What it says of now, whatever the reader does meanwhile. */
+  function ask() {
+    return engine.detect(relight(sheet.grey(), light, grain), { ...routing.given });
   }
   async function once() {
     const grey = relight(sheet.grey(), light, grain);
@@ -118,7 +125,7 @@ async function play(engine, days) {
       "aria-pressed": "false",
     });
     node.append(
-      h("img", { src: new URL(scene.file, BASE), alt: "", width: 44, height: 44 }),
+      Object.assign(lit[i], { alt: "", width: 44, height: 44 }),
       h("span", { "aria-hidden": "true" }, facts.marks[scene.light]),
     );
     return node;
@@ -138,16 +145,21 @@ async function play(engine, days) {
   const camera = makeCamera((video) => {
     sheet.show(video, video.videoWidth, video.videoHeight, false);
     return look();
-  });
+  }, cut);
   let asking = false;
+  let turn = 0; // a picture that opens late gives way to what was chosen meanwhile
   const film = button("camera", shoot, { "aria-pressed": "false" });
 
   /** Something else is shown from now on. */
   function change(chosen = null) {
+    turn += 1;
     say(null);
     camera.stop();
-    film.textContent = "camera";
-    film.setAttribute("aria-pressed", "false");
+    show(chosen);
+  }
+  function show(chosen) {
+    film.textContent = camera.on() ? "stop the camera" : "camera";
+    film.setAttribute("aria-pressed", String(camera.on()));
     for (const node of thumbs) node.setAttribute("aria-pressed", String(node === chosen));
   }
   function pick(i, lit) {
@@ -166,14 +178,22 @@ async function play(engine, days) {
     look();
   }
   async function take(given) {
+    const mine = ++turn;
     try {
       const bitmap = await pictureOf(given);
-      change();
-      sheet.load(bitmap, bitmap.width, bitmap.height);
-      relit("day");
+      if (mine === turn) {
+        change();
+        sheet.load(bitmap, bitmap.width, bitmap.height);
+        relit("day");
+      }
+      bitmap.close(); // else a large one stays in memory for long
     } catch (error) {
-      say(error);
+      if (mine === turn) say(error);
     }
+  }
+  function cut() {
+    change();
+    say(new Error("The camera sends no more pictures: connect it, and press again."));
   }
   async function shoot() {
     if (asking) return;
@@ -182,8 +202,9 @@ async function play(engine, days) {
     asking = true; // the reader may take a while to answer
     try {
       await camera.start();
-      film.textContent = "stop the camera";
-      film.setAttribute("aria-pressed", "true");
+      if (!camera.on()) return; // something else was chosen meanwhile
+      turn += 1;
+      show(null);
       relit("day");
     } catch (error) {
       say(error);
@@ -259,8 +280,9 @@ async function play(engine, days) {
       stage.spoken,
     ),
   );
+  for (const kind of ["click", "input"]) main.addEventListener(kind, tries.end, true);
   body.replaceChildren(tries.root, main);
-  receive(root, take);
+  receive(root, take, say);
   await pick(0, scenes[0].light);
   tries.root.scrollIntoView();
   tries.root.querySelector("button").focus({ preventScroll: true });

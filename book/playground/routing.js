@@ -22,12 +22,14 @@ export function spread(places, gap, from, to) {
 /**
  * @param facts see engine.js
  * @param {() => void} changed
+ * @param {() => Promise<{alpha: Object<string, number[]>}>} ask what the detector says of now
  */
-export function makeRouting(facts, changed) {
+export function makeRouting(facts, changed, ask) {
   const { layers, lights, marks } = facts;
   const given = {}; // α by layer, where not the router decides
   const owner = {}; // "router", "yours", "frozen" or a light, by layer
   let latest = null; // α as it was used last
+  let turn = 0; // a later choice overtakes one that waits
 
   const ways = { router: "routers", frozen: "freeze" };
   const names = ["router", ...lights, "frozen"];
@@ -40,17 +42,21 @@ export function makeRouting(facts, changed) {
   const group = buttons("α from", ...choices.map(({ node }) => node));
 
   /** Let one decide in all layers. */
-  function decide(name) {
-    for (const layer of layers) hand(layer, name);
+  async function decide(name) {
+    const mine = ++turn;
+    const alpha = name === "frozen" ? (await ask()).alpha : null; // the last may be of the picture before
+    if (mine !== turn) return;
+    for (const layer of layers) hand(layer, name, alpha);
     show();
     changed();
   }
-  function hand(layer, name) {
+  function hand(layer, name, alpha) {
     owner[layer.name] = name;
     if (name === "router") delete given[layer.name];
-    else given[layer.name] = [...(layer.means[name] ?? latest[layer.name])];
+    else given[layer.name] = [...(layer.means[name] ?? alpha[layer.name])];
   }
   function take(layer, expert, value) {
+    turn += 1;
     const values = [...(given[layer.name] ?? latest[layer.name])];
     values[expert] = value;
     given[layer.name] = values;
@@ -64,6 +70,7 @@ export function makeRouting(facts, changed) {
     const back = button(
       "give back",
       () => {
+        turn += 1;
         hand(layer, "router");
         show();
         changed();

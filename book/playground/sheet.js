@@ -38,6 +38,8 @@ export function makeSheet(size) {
     pen.imageSmoothingQuality = "high";
     if (whole) {
       const place = letterbox(width, height, size);
+      pen.fillStyle = "white"; // below what is transparent
+      pen.fillRect(place.x, place.y, place.width, place.height);
       pen.drawImage(picture, place.x, place.y, place.width, place.height);
     } else {
       const side = Math.min(width, height);

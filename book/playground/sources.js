@@ -21,10 +21,10 @@ export function fileIn(transfer) {
 /**
  * Take files that are dropped on the element or pasted into the page.
  * @param {(file: File) => void} take
+ * @param {(error: Error) => void} say
  */
-export function receive(element, take) {
+export function receive(element, take, say) {
   const over = (event) => {
-    if (![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();
     element.classList.add("pg-over");
   };
@@ -36,10 +36,10 @@ export function receive(element, take) {
   element.addEventListener("dragleave", out);
   element.addEventListener("drop", (event) => {
     element.classList.remove("pg-over");
+    event.preventDefault(); // the browser would leave the page for the file, or for a link
     const file = fileIn(event.dataTransfer);
-    if (!file) return;
-    event.preventDefault(); // the browser would leave the page for the file
-    take(file);
+    if (file) take(file);
+    else say(new Error("That is no file: save the picture first, and drop its file here."));
   });
   document.addEventListener("paste", (event) => {
     const file = fileIn(event.clipboardData);
@@ -50,8 +50,9 @@ export function receive(element, take) {
 /**
  * The camera: `start()` asks for it and then calls `frame(video)` for each picture until `stop()`.
  * @param {(video: HTMLVideoElement) => Promise<void>} frame the next picture waits for it
+ * @param {() => void} cut it was unplugged, or taken away
  */
-export function makeCamera(frame) {
+export function makeCamera(frame, cut) {
   const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   let stream = null;
 
@@ -64,12 +65,13 @@ export function makeCamera(frame) {
     } catch (error) {
       throw new Error(noCamera(error), { cause: error });
     }
+    for (const track of stream.getTracks()) track.addEventListener("ended", cut);
     video.srcObject = stream;
     await video.play().catch(() => {}); // stopped before it began
-    loop();
+    loop(stream);
   }
-  async function loop() {
-    while (stream) {
+  async function loop(mine) {
+    while (mine && stream === mine) {
       if (video.videoWidth) await frame(video);
       await new Promise((resolve) => requestAnimationFrame(resolve));
     }

@@ -28,6 +28,7 @@ export function makeStage(sheet, facts, changed, clear) {
   let tool = null;
   let side = 0.27;
   let last = null; // where the brush is
+  let finger = null; // that holds it
   let cross = [0.5, 0.5];
 
   const canvas = h("canvas", {
@@ -50,6 +51,7 @@ export function makeStage(sheet, facts, changed, clear) {
       pointermove: go,
       pointerup: end,
       pointercancel: end,
+      lostpointercapture: end,
       pointerleave: () => shadow.classList.remove("pg-on"),
       keydown: key,
     },
@@ -66,14 +68,14 @@ export function makeStage(sheet, facts, changed, clear) {
     return [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
   };
   function begin(event) {
-    if (!tool || event.button > 0) return;
+    if (!tool || event.button > 0 || last) return;
     event.preventDefault(); // no text is marked meanwhile
     picture.focus({ preventScroll: true });
     const here = at(event);
     if (tool === "brush") {
       picture.setPointerCapture(event.pointerId);
       sheet.stroke(here, here, BRUSH, true);
-      last = here;
+      [last, finger] = [here, event.pointerId];
     } else {
       sheet.stamp(tool, ...here, side);
     }
@@ -83,7 +85,7 @@ export function makeStage(sheet, facts, changed, clear) {
   function go(event) {
     const here = at(event);
     if (tool && event.pointerType === "mouse") outline(here);
-    if (!last) return;
+    if (!last || event.pointerId !== finger) return;
     for (const step of event.getCoalescedEvents?.() ?? []) {
       const to = at(step);
       sheet.stroke(last, to, BRUSH);
@@ -93,8 +95,8 @@ export function makeStage(sheet, facts, changed, clear) {
     last = here;
     changed();
   }
-  function end() {
-    last = null;
+  function end(event) {
+    if (event.pointerId === finger) last = null;
   }
   /** What the tool would leave here. */
   function outline([x, y]) {

@@ -41,7 +41,7 @@ export function makeTries(hands) {
     },
   ];
   const look = h("p", { class: "pg-look", role: "status" });
-  let turn = 0; // a later click ends an earlier try
+  let turn = 0; // a later try, or the reader's own hand, ends an earlier one
   async function run(index) {
     const mine = ++turn;
     choices.forEach((choice, i) => choice.setAttribute("aria-pressed", String(i === index)));
@@ -63,5 +63,5 @@ export function makeTries(hands) {
     h("div", { class: "pg-choices" }, ...choices),
     look,
   );
-  return { root };
+  return { root, end: () => (turn += 1) };
 }

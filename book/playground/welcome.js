@@ -65,8 +65,9 @@ export function makeWelcome(facts, day, start) {
   );
   const go = button(`Start (${megabytes(facts)} MB)`, start, { class: "dc-button pg-start" });
   const progress = h("progress", { max: 1, value: 0, "aria-label": "fetching the detector" });
-  const state = h("span", { class: "pg-state", role: "status" });
+  const state = h("span", { class: "pg-state", "aria-hidden": "true" });
   const wait = h("div", { class: "pg-wait", hidden: "" }, progress, state);
+  const spoken = h("span", { class: "pg-spoken", role: "status" }); // without the numbers that run
   const note = h(
     "p",
     { class: "pg-promise" },
@@ -77,7 +78,7 @@ export function makeWelcome(facts, day, start) {
     { class: "pg-welcome" },
     h("div", { class: "pg-lights" }, ...lights),
     caption,
-    h("div", { class: "pg-go" }, go, wait, note),
+    h("div", { class: "pg-go" }, go, wait, spoken, note),
   );
   return {
     root,
@@ -88,6 +89,7 @@ export function makeWelcome(facts, day, start) {
       if (done === null) {
         go.textContent = "Try again";
         go.focus();
+        spoken.textContent = "";
         return;
       }
       progress.value = all ? done / all : 0;
@@ -95,6 +97,7 @@ export function makeWelcome(facts, day, start) {
         done < all || !all
           ? `${(done / 1e6).toFixed(1)} of ${(all / 1e6).toFixed(1)} MB`
           : "getting ready …";
+      spoken.textContent = done < all || !all ? "fetching the detector" : "getting ready";
     },
   };
 }
