@@ -679,7 +679,7 @@ def test_the_figure_of_the_routers_is_small():
             r"kernel of 'inverted' is zero",
         ),
         (lambda: learning(seed=0.5), r"seed must be a whole number, at least 0, got 0.5"),
-        (lambda: learning(learning_rate=1), r"learning_rate must be from 0.001 to 0.1, got 1"),
+        (lambda: learning(learning_rate=1), r"learning_rate must be from 0.001 to 0.05, got 1"),
         (lambda: star(labels=[0, 1, 2, 1]), r"a label must be one of 0, 1, got 2.0"),
     ],
 )

@@ -103,7 +103,7 @@ def grade(number: str, answer) -> tuple[str, str]:
         with as_it_was():
             return "right", checker(answer)
     except NotAttempted:
-        return "open", "not attempted yet. Replace the `...` above and run the cell again."
+        return "open", "not attempted yet. Replace the `...` and run the cell again."
     except Wrong as hint:
         return "wrong", str(hint)
     except Exception as error:

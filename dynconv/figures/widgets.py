@@ -267,7 +267,7 @@ def learning(pictures: dict, kernels: dict, seed: int = 0, learning_rate: float 
             small ones, since they are written into the page. The first of a kind is shown.
         kernels: what each kind wants, {name: (3, 3)}: its pictures convolved with this kernel.
         seed: names the start of the experts and the router; 'reset' goes to the next one.
-        learning_rate: to start from, 0.001 to 0.1.
+        learning_rate: to start from, 0.001 to 0.05.
     """
     if len(pictures) != 2 or list(pictures) != list(kernels):
         raise ValueError(
@@ -289,7 +289,7 @@ def learning(pictures: dict, kernels: dict, seed: int = 0, learning_rate: float 
             raise ValueError(f"kernel of {name!r} is zero: nothing to learn")
     if not is_int(seed) or seed < 0:
         raise ValueError(f"seed must be a whole number, at least 0, got {seed!r}")
-    within("learning_rate", as_array("learning_rate", learning_rate, 0), 0.001, 0.1)
+    within("learning_rate", as_array("learning_rate", learning_rate, 0), 0.001, 0.05)
     return Widget(
         "learning",
         {

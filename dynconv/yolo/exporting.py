@@ -49,7 +49,7 @@ class Exported(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.file.name}, {self.file.stat().st_size / 1e6:.1f} MB. Largest difference from"
-            f" PyTorch on {self.images} images: boxes {self.boxes:.2g} pixels, scores"
+            f" PyTorch on {self.images} images:\n    boxes {self.boxes:.2g} pixels, scores"
             f" {self.scores:.2g}, α {self.alpha:.2g}"
         )
 

@@ -224,7 +224,7 @@ export function draw(element, { kinds, seed, rate }) {
   const speed = slider({
     label: "learning rate",
     min: -3,
-    max: -1,
+    max: -1.3,
     step: 0.1,
     value: Math.log10(rate),
     format: (v) => (10 ** v).toPrecision(2),
@@ -335,11 +335,13 @@ export function draw(element, { kinds, seed, rate }) {
       `<path class="dc-run" d="${path(losses, end)}"/>`;
     [0, end / 2, end].forEach((at, i) => (ticks[i].textContent = count(at)));
     ticks[2].textContent += " steps";
-    status.textContent = `step ${count(losses.length)}, error ${number(Math.min(error, 999))}`;
+    const shown = hasRunAway() ? "over 100" : number(error);
+    status.textContent = `step ${count(losses.length)}, error ${shown}`;
     rule.textContent =
       `Each step: every weight minus ${rate.toPrecision(2)} times its gradient, ` +
       `over all ${data.pictures.length} pictures.`;
 
+    if (hasRunAway()) return; // such kernels cannot be drawn: those from before stay
     kernels.forEach((map, i) => map.set(fold(model.experts[i], SIDE), full));
     rows.forEach(({ kernel, Y }, k) => {
       const alpha = alphaOf(k);
@@ -381,10 +383,17 @@ export function draw(element, { kinds, seed, rate }) {
         : `Learning. The error is ${side} that of the best single kernel.`;
     else if (losses.length) {
       const [a, b] = [0, 1].map((k) => number(alphaOf(k)[0]));
+      const fixed =
+        chosen.router === "none" || (chosen.router === "softmax" && chosen.experts === 1);
+      const verdict = fixed
+        ? "With a fixed α all of it is one static kernel."
+        : better && !easy
+          ? "The router helps."
+          : "So far the router gains nothing.";
       text =
         `After ${count(losses.length)} steps the error is ${number(error)}, that of the best ` +
         `single kernel ${number(floor)}. α₁ is ${a} for the picture of kind 1, ${b} for that of ` +
-        `kind 2. ${better && !easy ? "The router helps." : "So far the router gains nothing."}`;
+        `kind 2. ${verdict}`;
     }
     if (text !== said) sentence.say((said = text));
   }
