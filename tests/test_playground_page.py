@@ -255,6 +255,7 @@ def test_a_slider_takes_a_layer_over_and_the_router_gets_it_back(page):
     back.press("Enter")
     expect(words(page)).to_contain_text("The routers set α")
     expect(back).to_be_hidden()
+    expect(slider).to_be_focused()  # not nowhere, as the button is gone
     assert steady(page) == before
 
 
@@ -302,6 +303,8 @@ def test_a_hand_on_the_page_ends_what_is_being_tried(page):
     page.wait_for_timeout(1200)
     expect(page.get_by_role("button", name="scene 4")).to_have_attribute("aria-pressed", "true")
     expect(in_group(page, "Light", "noisy")).to_have_attribute("aria-pressed", "true")
+    assert not page.locator(".pg-try[aria-pressed=true]").count()
+    assert page.locator(".pg-look").inner_text() == ""
 
 
 def test_each_thing_to_try_ends_where_it_says(page):
@@ -310,7 +313,7 @@ def test_each_thing_to_try_ends_where_it_says(page):
         return {text.split(" ", 1)[-1] for text in pressed.all_inner_texts()} - {""}
 
     for number, expected in enumerate(
-        [{"routers", "night"}, {"night", "day"}, {"freeze", "inverted"}, {"routers"}]
+        [{"routers", "night"}, {"night", "day"}, {"freeze", "inverted"}, {"routers", "day"}]
     ):
         page.locator(".pg-try").nth(number).click()
         page.wait_for_timeout(1200)
@@ -554,7 +557,11 @@ CLASSES = ["disc", "box"]
 
 
 def boxes(*kinds):
-    return [{"kind": kind, "score": 0.9, "x1": 0, "y1": 0, "x2": 9, "y2": 9} for kind in kinds]
+    """Beside each other."""
+    return [
+        {"kind": kind, "score": 0.9, "x1": 10 * i, "y1": 0, "x2": 10 * i + 9, "y2": 9}
+        for i, kind in enumerate(kinds)
+    ]
 
 
 def test_what_was_found_in_words(js):
@@ -562,6 +569,10 @@ def test_what_was_found_in_words(js):
     assert js("words", "found", boxes(0), CLASSES) == "one disc"
     assert js("words", "found", boxes(0, 1, 1), CLASSES) == "one disc and two boxs"
     assert js("words", "found", boxes(*[0] * 11), CLASSES) == "11 discs"
+    double = {**boxes(0)[0], "x2": 8, "score": 0.3}
+    assert js("words", "found", [*boxes(0, 0), double], CLASSES) == "two discs in three boxes"
+    other = {**double, "kind": 1}
+    assert js("words", "found", [*boxes(0), other], CLASSES) == "one disc and one box"
 
 
 def test_who_decides_in_words(js):

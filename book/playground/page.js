@@ -73,7 +73,7 @@ async function play(engine, days, lit) {
   let [busy, again] = [null, false];
 
   const sheet = makeSheet(size);
-  const stage = makeStage(sheet, facts, drawn, draw);
+  const stage = makeStage(sheet, facts, drawn, () => draw());
   const routing = makeRouting(facts, look, ask);
   const result = summary();
   const time = h("p", { class: "pg-time" });
@@ -167,11 +167,12 @@ async function play(engine, days, lit) {
     sheet.load(days[i], size, size);
     return relit(lit);
   }
-  function draw() {
+  /** An empty sheet, under the light of now or another. */
+  function draw(lit = light) {
     change();
     sheet.empty();
     stage.take("brush");
-    return look();
+    return relit(lit);
   }
   function drawn() {
     if (camera.on()) change(); // the picture of now is kept, and drawn on
@@ -281,6 +282,7 @@ async function play(engine, days, lit) {
     ),
   );
   for (const kind of ["click", "input"]) main.addEventListener(kind, tries.end, true);
+  gallery.addEventListener("click", tries.forget, true);
   body.replaceChildren(tries.root, main);
   receive(root, take, say);
   await pick(0, scenes[0].light);

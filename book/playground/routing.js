@@ -72,6 +72,7 @@ export function makeRouting(facts, changed, ask) {
       () => {
         turn += 1;
         hand(layer, "router");
+        rows[0].control.focus(); // the button disappears
         show();
         changed();
       },
@@ -180,5 +181,5 @@ function makeRow(layer, k, i, take, { lights, marks }) {
       signs[n].classList.toggle("pg-light", name === light);
     });
   }
-  return { root, set, fit };
+  return { root, control: control.input, set, fit };
 }

@@ -1,14 +1,11 @@
 // The picture that the detector sees, with its boxes, and the tools to draw on it by mouse, finger, pen or keys.
+import { same } from "./boxes.js";
 import { button, buttons, h, number, slider, summary, svg } from "./kit.js";
 import { STAMPS } from "./sheet.js";
 
-/** The boxes that have no counterpart among the others: of the same kind, and half in common. */
+/** The boxes that have no counterpart among the others. */
 export function lost(boxes, others) {
-  const length = (a, b, [from, to]) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
-  const area = (a, b) =>
-    Math.max(length(a, b, ["x1", "x2"]), 0) * Math.max(length(a, b, ["y1", "y2"]), 0);
-  const half = (a, b) => 2 * area(a, b) >= area(a, a) + area(b, b) - area(a, b);
-  return boxes.filter((a) => !others.some((b) => a.kind === b.kind && half(a, b)));
+  return boxes.filter((box) => !others.some((other) => same(box, other)));
 }
 
 const BRUSH = 0.07; // width, as a part of the side

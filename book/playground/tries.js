@@ -8,7 +8,7 @@ const PAUSE = 900; // milliseconds, in which the reader sees how it was before
  * @property {(light: string) => Promise<void>} scene show the first scene, under this light
  * @property {(light: string) => void} light
  * @property {(who: string) => void} alpha
- * @property {() => void} draw an empty sheet, and the brush in hand
+ * @property {(light: string) => void} draw an empty sheet under this light, and the brush in hand
  */
 
 /** @param {Hands} hands */
@@ -37,7 +37,7 @@ export function makeTries(hands) {
     {
       title: "Draw your own",
       look: "Draw a disc, a square or a triangle, filled or as a line. From which stroke on is it found? Then change the light.",
-      steps: [() => hands.alpha("router"), () => hands.draw()],
+      steps: [() => hands.alpha("router"), () => hands.draw("day")],
     },
   ];
   const look = h("p", { class: "pg-look", role: "status" });
@@ -63,5 +63,12 @@ export function makeTries(hands) {
     h("div", { class: "pg-choices" }, ...choices),
     look,
   );
-  return { root, end: () => (turn += 1) };
+  const end = () => (turn += 1);
+  /** Another picture is chosen: what to look at was said of the one before. */
+  function forget() {
+    end();
+    choices.forEach((choice) => choice.setAttribute("aria-pressed", "false"));
+    look.textContent = "";
+  }
+  return { root, end, forget };
 }

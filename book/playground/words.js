@@ -1,4 +1,5 @@
 // The result in words, for the line below the picture and for a screen reader: without a DOM.
+import { distinct } from "./boxes.js";
 
 const NUMBERS = [
   "no",
@@ -14,11 +15,14 @@ const NUMBERS = [
   "ten",
 ];
 
-/** "two discs and one triangle", or "nothing". */
+/** "two discs in three boxes and one triangle", or "nothing". */
 export function found(boxes, classes) {
+  const say = (number) => NUMBERS[number] ?? number;
+  const things = distinct(boxes);
   const parts = classes.map((name, kind) => {
-    const number = boxes.filter((box) => box.kind === kind).length;
-    return number && `${NUMBERS[number] ?? number} ${name}${number === 1 ? "" : "s"}`;
+    const [number, all] = [things, boxes].map((some) => some.filter((b) => b.kind === kind).length);
+    const doubled = all > number ? ` in ${say(all)} boxes` : "";
+    return number && `${say(number)} ${name}${number === 1 ? "" : "s"}${doubled}`;
   });
   return joined(parts.filter(Boolean)) || "nothing";
 }
