@@ -460,12 +460,12 @@ def test_a_picture_that_opens_late_gives_way(page, photo):
     page.evaluate(
         "() => { const open = createImageBitmap; window.createImageBitmap = async (file) => {"
         "window.createImageBitmap = open;"
-        "await new Promise((resolve) => setTimeout(resolve, 300)); return open(file); }; }"
+        "await new Promise((resolve) => setTimeout(resolve, 1000)); return open(file); }; }"
     )
     page.locator("input[type=file]").set_input_files(photo)
     page.get_by_role("button", name="scene 2").click()
     chosen = picture(page)
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1000)
     assert picture(page) == chosen
 
 
