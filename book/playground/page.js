@@ -274,7 +274,7 @@ async function play(engine, days, lit) {
       h(
         "p",
         { class: "pg-small" },
-        "You may also drop an image here, or paste one. For the camera, draw dark shapes on paper. Your picture never leaves this machine.",
+        `You may also drop an image here, or paste one. For the camera, draw dark shapes on paper. Your picture is made grey and ${size} × ${size} pixels small, as you see it above, and never leaves this machine.`,
       ),
       least.root,
       time,
