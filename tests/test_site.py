@@ -265,10 +265,10 @@ def by_keyboard(slider):
 
 
 def by_mouse(slider):
-    box, start = slider.bounding_box(), fraction(slider)
-    begin, end = point(slider, start), point(slider, 0.15 if start > 0.5 else 0.85)
-    slider.page.mouse.move(box["x"] + begin["x"], box["y"] + begin["y"])
+    start = fraction(slider)
+    slider.hover(position=point(slider, start))  # waits until it stands still, and is not covered
     slider.page.mouse.down()
+    box, end = slider.bounding_box(), point(slider, 0.15 if start > 0.5 else 0.85)
     slider.page.mouse.move(box["x"] + end["x"], box["y"] + end["y"], steps=5)
     slider.page.mouse.up()
 
