@@ -1,5 +1,5 @@
-"""Writes constraints.txt anew: what pip would install today for the package, the book and the
-tests.
+"""Writes constraints.txt anew: what pip would install today for the package, the book, the
+tests and the proofs.
 """
 
 import json
@@ -26,7 +26,7 @@ command = [
     "--report",
     "-",
 ]
-report = json.loads(subprocess.check_output([*command, ".[test]"], cwd=ROOT))
+report = json.loads(subprocess.check_output([*command, ".[test,proof]"], cwd=ROOT))
 pins = {
     package["metadata"]["name"]: package["metadata"]["version"] for package in report["install"]
 }
