@@ -1,8 +1,9 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test lint lab serve bench compat colab strip repository constraints clean
+.PHONY: help env book test fuzz lint lab serve bench compat colab strip repository constraints clean
 PYTHON ?= python3
 PORT ?= 8000
+MINUTES ?= 10
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Threads of torch that wait for work give their core away instead of spinning: kernel, tests and browser share few cores.
@@ -26,6 +27,9 @@ book: env  ## execute the chapters that changed and build the site in _build/htm
 test: lint book  ## run every test: the package, each chapter, the built site
 	@# Two files of tests at a time, each with one thread.
 	OMP_NUM_THREADS=1 pytest tests -n 2 --dist loadfile --durations=10
+
+fuzz: env  ## try random arguments for MINUTES=10; SEED=... repeats what was found
+	@python tools/fuzz.py $(MINUTES) $(SEED)
 
 lint: env  ## look at the code's form, and for names that are not there
 	@ruff check
