@@ -10,8 +10,10 @@ The map of the house. Each room imports only from those above it.
     export          ONNX, TorchScript and torch.export for any batch
     benchmark       time beside alternatives, peak memory
     offline         no talk with other hosts
+    files/          written whole or not at all, by one process at a time
     relatives/      deformable convolution, DCNv3, backbones from timm
     edits/          the tutorials' four edits to a copy of ultralytics
+    upstream        what is said where ultralytics is another than this package knows
     yolo/           blocks, their registration, model files, stock weights for all experts
     lab/            data, training runs, sweeps, what the routers do
     figures/        plots, charts, tables, figures to touch; they compute nothing

@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 
 from dynconv import lab
-from dynconv.lab import locks
+from dynconv.files import locks
 
 MODULES = [module.name for module in pkgutil.iter_modules(lab.__path__)]
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 from life import killed_before_change
 
-from dynconv.lab import locks, scenes, trainer, training
+from dynconv.files import locks
+from dynconv.lab import scenes, trainer, training
 from dynconv.lab.runs import DamagedRunError
 
 MODEL = "yolov10n-dynamicconv-1"

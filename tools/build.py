@@ -11,7 +11,7 @@ import sys
 import execution
 from jupyter_book.cli.main import main as jupyter_book
 
-from dynconv.lab.locks import turn
+from dynconv.files.locks import turn
 
 BUILD = execution.ROOT / "_build"
 HTML = BUILD / "html"

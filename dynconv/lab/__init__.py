@@ -7,7 +7,7 @@ its routing.
                 training, sweep       one run, and a grid of them
                 surroundings, estimate
                                       what it finds in its process; how long it will take
-                runs, repair, locks   what a run leaves; what continues it; who waits for whom
+                runs, repair          what a run leaves; what continues it
                 experiment            the recorded one of chapter 7
                 detector              the playground's, trained once, in the package
     routing     inference, scoring    images through a network; mAP50 by condition

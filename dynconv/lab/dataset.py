@@ -104,10 +104,11 @@ def _read_yaml(source: str | os.PathLike) -> dict:
     """
     from ultralytics.data.utils import check_det_dataset
 
-    offline.guard_downloads()
+    from ..yolo.data_programs import has_program
+
     try:
         _check_file(source)
-        program = offline.has_program(source)
+        program = has_program(source)
         with contextlib.redirect_stdout(None):
             facts = check_det_dataset(str(source), autodownload=not program)
     except ConnectionError as error:
@@ -116,7 +117,7 @@ def _read_yaml(source: str | os.PathLike) -> dict:
         ) from error
     except _UNREADABLE as error:
         reason = error.args[0] if isinstance(error, KeyError) else error
-        if isinstance(error, FileNotFoundError) and offline.has_program(source):
+        if isinstance(error, FileNotFoundError) and has_program(source):
             program = "its `download:` is a program, which is not run here"
             if offline.is_offline():
                 raise ConnectionError(

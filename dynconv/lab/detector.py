@@ -18,11 +18,11 @@ from pathlib import Path
 import yaml
 
 from .. import offline
+from ..files.whole import whole, write_whole
 from . import routing, training
 from .dataset import check_dataset
 from .experiment import target
 from .scenes import LIGHTS, Scenes, make
-from .whole_files import whole, write_whole
 
 MODEL = "yolov10n-dynamicconv-1-bn-act"
 SEED = 0

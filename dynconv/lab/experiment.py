@@ -14,11 +14,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from .. import offline
+from ..files.whole import write_whole
 from . import training
 from .dataset import check_dataset
 from .scenes import make
 from .sweep import sweep
-from .whole_files import write_whole
 
 SEEDS = range(5)
 # The second is the static control of the last: the same convolutions, none of them dynamic.

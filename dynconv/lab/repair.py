@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .whole_files import remove, remove_drafts, whole, write_whole
+from ..files.whole import remove, remove_drafts, whole, write_whole
 
 
 def mend(place: Path, data: Path) -> tuple[int, int]:

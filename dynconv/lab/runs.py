@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from .whole_files import write_whole
+from ..files.whole import write_whole
 
 # What makes a run whole, besides run.json itself: their digests stand in it.
 _FILES = ("results.csv", "weights/last.pt")

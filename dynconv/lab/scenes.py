@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from ..checks import as_python, is_int
+from ..files.locks import turn
+from ..files.whole import remove
 from .drawing import LIGHTS as LIGHTS
 from .drawing import NAMES, SPLITS, draw
 from .drawing import relight as relight
 from .drawing import shapes as shapes
-from .locks import turn
-from .whole_files import remove
 
 _KINDS, _MANIFEST = ("images", "labels"), "scenes.json"
 

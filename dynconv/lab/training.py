@@ -17,11 +17,12 @@ from pathlib import Path
 
 import torch
 
+from ..files.locks import turn
+from ..files.whole import remove
 from .dataset import Data, check_dataset
 from .estimate import Estimate
 from .jobs import Job, find
 from .jobs import plan as plan
-from .locks import turn
 from .presets import PRESETS as PRESETS
 from .presets import Preset
 from .presets import preset as preset
@@ -30,7 +31,6 @@ from .runs import CURVES as CURVES
 from .runs import DamagedRunError, Run, read_results, versions
 from .runs import load_run as load_run
 from .surroundings import cpu_threads, without_ray, without_skipped_checks
-from .whole_files import remove
 
 Say = Callable[[str], None]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import dependencies
 
 from dynconv.figures import custom_element, style
-from dynconv.lab.locks import turn
+from dynconv.files.locks import turn
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "_build/playground"
