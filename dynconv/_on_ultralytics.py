@@ -18,19 +18,20 @@ import importlib.util
 import sys
 from pathlib import Path
 
-WATCHED = "ultralytics.nn.tasks"
+TASKS = "ultralytics.nn.tasks"
+DATA = "ultralytics.data"  # reads caches and runs programs, which the bridge guards
 PASTED = "ultralytics.nn.Addmodules"
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the watched module as usual, and has the bridge imported (after a reload: renewed) when
-    it has run.
+    """Finds the watched modules as usual, and has the bridge imported (after a reload: renewed)
+    when they have run.
     """
 
     def find_spec(self, name, path=None, target=None):
         if name == PASTED:
             return _pasted(path)
-        if name != WATCHED:
+        if name not in (TASKS, DATA):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
@@ -38,15 +39,29 @@ class _Finder(importlib.abc.MetaPathFinder):
 
             def run_and_register(module):
                 run(module)
-                bridge = sys.modules.get("dynconv.yolo")
-                if bridge is None:
-                    importlib.import_module("dynconv.yolo")
-                # if it has not, the bridge itself is being imported, and will register
-                elif hasattr(bridge, "renew"):
-                    bridge.renew()
+                _bring(name)
 
             spec.loader.exec_module = run_and_register
         return spec
+
+
+def _bring(name: str) -> None:
+    """Import the bridge, or have it do again what a new module undoes. Whatever goes wrong with it,
+    the import of ultralytics that leads here goes on; a model of ours then says what it was.
+    """
+    try:
+        bridge = sys.modules.get("dynconv.yolo")
+        again = "renew" if name == TASKS else "guard"
+        if bridge is None and name == TASKS:
+            importlib.import_module("dynconv.yolo")
+        # if it has not, the bridge itself is being imported, and will do it
+        elif hasattr(bridge, again):
+            getattr(bridge, again)()
+    except Exception as error:
+        from .upstream import ended_in, explain_instead, own_names
+
+        if TASKS in sys.modules:
+            explain_instead(ended_in("importing dynconv.yolo", error), own_names())
 
 
 def _pasted(path):
@@ -62,8 +77,8 @@ def _pasted(path):
 
 def watch() -> None:
     """Import the bridge now if ultralytics is loaded, else as soon as it is."""
-    if WATCHED in sys.modules:
-        importlib.import_module("dynconv.yolo")
+    if TASKS in sys.modules and "dynconv.yolo" not in sys.modules:
+        _bring(TASKS)
     if not any(
         type(finder).__name__ == "_Finder" and type(finder).__module__ == __name__
         for finder in sys.meta_path

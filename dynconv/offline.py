@@ -16,10 +16,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 SWITCHES = {
     # no DNS question on import, no version check, no usage figures (old versions know only 'true')
@@ -100,32 +98,15 @@ def _tell_hub() -> None:
         constants.HF_HUB_DISABLE_IMPLICIT_TOKEN = _is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN")
 
 
-def has_program(dataset: str | os.PathLike) -> bool:
-    """Whether a data YAML says with a program, in Python or for a shell, how to download its
-    images. ultralytics runs it if they are missing. (Most give an address instead.)
-    """
-    from ultralytics.utils import YAML, checks
-
-    name = str(dataset)
-    try:
-        file = checks.check_file(name if Path(name).suffix else f"{name}.yaml", hard=False)
-        download = YAML.load(file).get("download") if Path(file).is_file() else None
-    except Exception:  # what is wrong with the file is said by whoever reads it
-        return False
-    return bool(download) and re.fullmatch(r"https?://\S+", str(download)) is None
-
-
 def guard_downloads() -> None:
     """Make YOLO_OFFLINE hold for ultralytics' downloads too, which do not look at it. The bridge
     calls this; idempotent.
 
     Whether a font can be had from GitHub is answered with no, without asking; a download is
-    refused, and the program of a data YAML that would download is not run. The wrappers look at the
-    variable at each call, and without it do what ultralytics does.
+    refused. The wrappers look at the variable at each call, and without it do what ultralytics
+    does.
     """
     from ultralytics.utils import downloads
-
-    _guard_programs()
 
     if hasattr(downloads.safe_download, "__wrapped__"):
         return
@@ -145,29 +126,11 @@ def guard_downloads() -> None:
             )
         return safe_download(url, *arguments, **keywords)
 
-    _replace("is_url", is_url, guarded_is_url)
-    _replace("safe_download", safe_download, guarded_safe_download)
+    replace("is_url", is_url, guarded_is_url)
+    replace("safe_download", safe_download, guarded_safe_download)
 
 
-def _guard_programs() -> None:
-    data = sys.modules.get("ultralytics.data")
-    if data is not None and not hasattr(data, "YOLODataset"):
-        return  # it is being imported, and has brought this package in; the next call does it
-    from ultralytics.data import utils
-
-    check_det_dataset = utils.check_det_dataset
-    if hasattr(check_det_dataset, "__wrapped__"):
-        return
-
-    @functools.wraps(check_det_dataset)
-    def guarded_check_det_dataset(dataset, autodownload=True, *arguments, **keywords):
-        autodownload = autodownload and not (is_offline() and has_program(dataset))
-        return check_det_dataset(dataset, autodownload, *arguments, **keywords)
-
-    _replace("check_det_dataset", check_det_dataset, guarded_check_det_dataset)
-
-
-def _replace(name: str, old: Callable, new: Callable) -> None:
+def replace(name: str, old: Callable, new: Callable) -> None:
     """In all modules of ultralytics, some of which have imported the function by name already."""
     for module in [each for key, each in sys.modules.items() if key.startswith("ultralytics.")]:
         if vars(module).get(name) is old:

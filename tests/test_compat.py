@@ -4,34 +4,54 @@ is named with its error.
 
 import ast
 import json
-import subprocess
 import sys
+import tomllib
 
 import compat
+import compat_environments as environments
 import pytest
 from conftest import ROOT
+from packaging.version import Version
+from tiny import examples
 
-from dynconv import yolo
-from dynconv.yolo import PARAMETERS, parsing
+from dynconv import upstream, yolo
+from dynconv.yolo import PARAMETERS
 
 RESULTS = json.loads(compat.RESULTS.read_text(encoding="utf-8"))
 
 
 def test_the_page_the_results_and_the_package_agree():
-    versions = [row["ultralytics"] for row in RESULTS["versions"]]
-    assert tuple(versions) == compat.VERSIONS and len(versions) >= 4
-    assert parsing.TESTED == f"{versions[0]} to {versions[-1]}"
-    lowest = compat.floors()
-    assert lowest["ultralytics"] == versions[0]
-    assert RESULTS["floors"] == {"Python": RESULTS["floors"]["Python"]} | lowest
-    again = "models have changed since the results were made: run `make compat`"
-    assert RESULTS["parameters"] == PARAMETERS, again
-    assert RESULTS["trained"] == list(compat.examples()), again
-    for row in [*RESULTS["versions"], RESULTS["oldest"]]:
-        assert {step: row[step] for step in compat.STEPS} == dict.fromkeys(compat.STEPS, "yes")
+    known, tried = environments.environments(), RESULTS["environments"]
+    assert tried.keys() <= known.keys()
+    again = "{} has changed since the results were made: run `make compat`"
+    for name, row in tried.items():
+        python, given = known[name]
+        assert row["given"] == given and row["versions"]["Python"].startswith(python), again
+        assert {step: row["steps"].get(step) for step in compat.STEPS} == dict.fromkeys(
+            compat.STEPS, "yes"
+        )
+    assert RESULTS["parameters"] == PARAMETERS, again.format("a model")
+    assert RESULTS["trained"] == examples(), again.format("a model")
     page = compat.PAGE.read_text(encoding="utf-8")
-    assert f"{compat.BEGIN}\n{compat.table(RESULTS)}\n{compat.END}" in page
+    assert f"{compat.BEGIN}\n{compat.tables(RESULTS)}\n{compat.END}" in page
     assert "book/compatibility\n" in (ROOT / "_toc.yml").read_text(encoding="utf-8")
+
+
+def test_what_the_package_claims_was_tried():
+    """Its floors, its Pythons, and the versions of ultralytics that an error names."""
+    rows = RESULTS["environments"].values()
+    versions = {
+        name: sorted({row["versions"][name] for row in rows}, key=Version)
+        for name in ("Python", *environments.floors(*environments.EXTRAS))
+    }
+    for name, floor in environments.floors(*environments.EXTRAS).items():
+        assert Version(versions[name][0]) == Version(floor), name
+    first, *_, last = versions["ultralytics"]
+    assert upstream.TESTED == f"{first} to {last}"
+    project = tomllib.loads(environments.PYPROJECT.read_text(encoding="utf-8"))["project"]
+    claimed = {each.rpartition(" ")[2] for each in project["classifiers"] if "Python :: 3." in each}
+    assert claimed == {each.rpartition(".")[0] for each in versions["Python"]}
+    assert Version(project["requires-python"].removeprefix(">=")) == min(map(Version, claimed))
 
 
 def test_every_package_that_is_imported_is_declared():
@@ -45,10 +65,10 @@ def test_every_package_that_is_imported_is_declared():
                 imported.add(node.module.partition(".")[0])
     called = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
     needed = {called.get(name, name) for name in imported - sys.stdlib_module_names}
-    # ultralytics brings thop, timm huggingface_hub and safetensors; IPython is there in a notebook;
-    # extras bring Ray and what writes and runs ONNX
-    needed -= {"thop", "huggingface_hub", "safetensors", "IPython", "ray", "onnx", "onnxruntime"}
-    assert needed - {"dynconv"} <= compat.floors().keys()
+    # ultralytics brings thop, timm huggingface_hub; IPython is there in a notebook; extras bring
+    # Ray and what writes and runs ONNX
+    needed -= {"thop", "huggingface_hub", "IPython", "ray", "onnx", "onnxruntime"}
+    assert needed - {"dynconv"} <= environments.floors().keys()
 
 
 def test_every_program_is_a_step():
@@ -57,45 +77,124 @@ def test_every_program_is_a_step():
 
 def test_every_module_that_a_model_file_names_is_trained():
     """In each family, by its smallest model."""
-    trained = set(compat.examples().values())
+    trained = set(examples().values())
     named = {m.cls.__name__ for m in yolo.MODULES} - {"Bottleneck_DynamicConv"}  # inside the C2f
     assert trained == named
 
 
-def test_a_version_that_fails_is_reported_with_its_error_and_the_others_go_on(
-    tmp_path, monkeypatch
-):
-    (tmp_path / "ultralytics").mkdir()
-    (tmp_path / "ultralytics/__init__.py").write_text("raise ImportError('not with this numpy')\n")
-    monkeypatch.setattr(compat, "STEPS", {"build": "", "else": ""})
+def test_a_step_that_fails_is_reported_with_its_error_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(compat, "STEPS", {"build": "", "else": "", "last": ""})
     monkeypatch.setattr(compat, "PROGRAMS", tmp_path)
-    (tmp_path / "build.py").write_text("import ultralytics")
+    (tmp_path / "build.py").write_text("raise ImportError('not with this numpy')")
     (tmp_path / "else.py").write_text("print('something else')")
-    assert compat.attempt("1.2.3", before=[tmp_path]) == {
+    (tmp_path / "last.py").write_text("open('trained.json', 'w').write('{}'); print('ok')")
+    steps = {
         "build": "ImportError: not with this numpy",
         "else": "expected ok, got something else",
+        "last": "yes",
     }
+    assert compat.attempt(sys.executable, "1.2.3") == (steps, {"trained": {}})
 
 
-def test_the_oldest_environment_is_made_once_and_anew_when_a_floor_moves(tmp_path, monkeypatch):
-    commands = []
+@pytest.fixture
+def uv(tmp_path, monkeypatch):
+    """What uv is asked, while the cache is empty and resolving gives `a==1` (or what is put in)."""
 
-    def done(command, **_):
-        commands.append([str(part) for part in command])
-        (tmp_path / "oldest").mkdir(exist_ok=True)
-        return subprocess.CompletedProcess(command, 1 if "a==0" in commands[-1] else 0)
+    class Asked(list):
+        answer = "a==1\n"
 
-    monkeypatch.setattr(compat, "CACHE", tmp_path)
-    monkeypatch.setattr(compat.subprocess, "run", done)
-    for version, steps in (("1", 3), ("1", 0), ("2", 3)):
-        commands.clear()
-        compat.oldest({"a": version})
-        assert len(commands) == steps and (not steps or f"a=={version}" in commands[1])
-    with pytest.raises(SystemExit, match="cannot be installed together"):
-        compat.oldest({"a": "0"})
-    commands.clear()
-    compat.oldest({"a": "2"})
-    assert len(commands) == 3  # what the failure left is not taken for whole
+    asked = Asked()
+
+    def ask(*arguments, **how):
+        asked.append(" ".join(map(str, arguments)))
+        if "impossible" in how.get("input", ""):
+            raise environments.Unsolvable("no solution")
+        (tmp_path / "one").mkdir(exist_ok=True)
+        return asked.answer
+
+    monkeypatch.setattr(environments, "CACHE", tmp_path)
+    monkeypatch.setattr(environments, "ask_uv", ask)
+    monkeypatch.setattr(environments, "version_of", lambda _: "3.11.1")
+    return asked
+
+
+def test_an_environment_is_made_once_and_anew_when_a_version_moves(uv):
+    for wanted, asked in ((["a==1"], 2), (["a==1"], 0), (["a==2"], 2)):
+        uv.clear()
+        environments.installed("one", "python", wanted)
+        assert len(uv) == asked
+    with pytest.raises(environments.Unsolvable):
+        environments.installed("one", "python", ["impossible==0"])
+    uv.clear()
+    environments.installed("one", "python", ["a==2"])
+    assert len(uv) == 2  # what the failure left is not taken for whole
+    assert uv[0].startswith("venv ") and "--only-binary :all:" in uv[1]
+
+
+def test_what_was_tried_is_not_tried_again_until_it_changes_or_is_named(uv, tmp_path, monkeypatch):
+    tried, said = [], {"build": "yes", "else": "yes"}
+
+    def attempt(*_):
+        tried.append(said)
+        return dict(said), {"trained": {"a model": "its module"}}
+
+    monkeypatch.setattr(compat, "STEPS", said)
+    monkeypatch.setattr(compat, "SHOWN", ())
+    monkeypatch.setattr(compat, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(compat, "write_page", lambda _: None)
+    monkeypatch.setattr(compat, "attempt", attempt)
+    monkeypatch.setattr(environments, "environments", lambda: {"one": ("3.11", {"a": "1"})})
+    monkeypatch.setattr(environments, "interpreter", {"3.11": sys.executable}.get)
+    monkeypatch.setattr(environments, "floors", lambda *_: {"a": "1"})
+    monkeypatch.setattr(environments, "known", lambda wanted: {"ultralytics": wanted[0]})
+    asked = "one"
+
+    def again(only=None):
+        before = len(tried)
+        compat.try_environment("one", compat.results(), again=bool(only))
+        return len(tried) - before
+
+    assert [again(), again(), again(asked), again()] == [1, 0, 1, 0]
+    assert compat.results()["trained"] == {"a model": "its module"}
+    uv.answer = "a==2\n"  # there is a newer version
+    assert [again(), again()] == [1, 0]
+    monkeypatch.setattr(compat, "PROGRAMS", tmp_path)  # the programs are others
+    said["else"] = "an error"
+    assert [again(), again()] == [1, 1]  # what failed is tried again
+    monkeypatch.setattr(environments, "interpreter", {}.get)
+    with pytest.raises(environments.Unsolvable, match=r"no Python 3\.11 on this machine"):
+        again()
+
+
+def test_a_name_that_no_environment_has_is_refused():
+    with pytest.raises(SystemExit, match="'oldst'.*'oldest'"):
+        compat.main("oldst")
+
+
+def test_the_changes_go_on_where_they_were_stopped(uv, tmp_path, monkeypatch):
+    calls = []
+
+    def tried(what, *_):
+        calls.append(what)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return "right"
+
+    monkeypatch.setattr(compat, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(compat, "write_page", lambda _: None)
+    monkeypatch.setattr(environments, "interpreter", lambda _: sys.executable)
+    monkeypatch.setattr(environments, "installed", lambda *_: sys.executable)
+    monkeypatch.setattr(compat.parse_changes, "CHANGES", dict.fromkeys("abc", (None, "right")))
+    monkeypatch.setattr(compat.parse_changes, "copied", lambda *_: None)
+    monkeypatch.setattr(compat.parse_changes, "tried", tried)
+    with pytest.raises(KeyboardInterrupt):
+        compat.try_changes(compat.results())
+    for expected in ("abbc", "abbc"):
+        compat.try_changes(compat.results())
+        assert "".join(calls) == expected
+    uv.answer = "a==2\n"
+    compat.try_changes(compat.results())
+    assert "".join(calls) == "abbcabc"
 
 
 def test_the_table_is_replaced_and_all_else_on_the_page_stays(tmp_path, monkeypatch):
@@ -106,28 +205,9 @@ def test_the_table_is_replaced_and_all_else_on_the_page_stays(tmp_path, monkeypa
         compat.write_page(RESULTS)
         assert (
             page.read_text()
-            == f"before\n{compat.BEGIN}\n{compat.table(RESULTS)}\n{compat.END}\nafter\n"
+            == f"before\n{compat.BEGIN}\n{compat.tables(RESULTS)}\n{compat.END}\nafter\n"
         )
     page.write_text("no marks")
     with pytest.raises(SystemExit, match="must contain the lines"):
         compat.write_page(RESULTS)
     assert page.read_text() == "no marks"
-
-
-def test_an_interrupted_unpacking_is_done_anew(tmp_path, monkeypatch):
-    import zipfile
-
-    monkeypatch.setattr(compat, "CACHE", tmp_path)
-    (tmp_path / "wheels").mkdir()
-    with zipfile.ZipFile(tmp_path / "wheels/ultralytics-1.2.3-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("ultralytics/__init__.py", "")
-    result = type("Done", (), {"returncode": 0})
-    monkeypatch.setattr(compat.subprocess, "run", lambda *_, **__: result)
-    (tmp_path / "1.2.3.half").mkdir()  # left by the interruption
-    assert (compat.unpacked("1.2.3") / "ultralytics/__init__.py").exists() and not (
-        tmp_path / "1.2.3.half"
-    ).exists()
-    result.returncode = 1
-    assert compat.unpacked("1.2.3") == tmp_path / "1.2.3"  # fetched once
-    with pytest.raises(SystemExit, match="ultralytics 9.9.9 could not be fetched"):
-        compat.unpacked("9.9.9")

@@ -13,7 +13,7 @@ from life import make_data
 
 from dynconv.lab import scenes, training
 from dynconv.lab.dataset import DataError, check_dataset
-from dynconv.offline import guard_downloads, has_program
+from dynconv.yolo.data_programs import has_program
 
 
 @pytest.fixture
@@ -294,7 +294,6 @@ def test_a_program_in_a_data_yaml_is_not_run_by_a_look_at_it(program, monkeypatc
 def test_offline_it_is_not_run_by_ultralytics_either(program, monkeypatch):
     from ultralytics.data.utils import check_det_dataset
 
-    guard_downloads()
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     with pytest.raises(FileNotFoundError):
         check_det_dataset(program)

@@ -4,16 +4,16 @@ and a model's life.
 
 import logging
 
-import compat
 import pytest
 import torch
 from life import run_python
+from tiny import examples
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.nn import tasks
 
 import dynconv
-from dynconv import edits, yolo
+from dynconv import edits, upstream, yolo
 from dynconv.yolo import registration
 
 
@@ -327,7 +327,7 @@ def safe_globals():
     torch.serialization.add_safe_globals(before)
 
 
-@pytest.mark.parametrize("name", sorted(compat.examples()))
+@pytest.mark.parametrize("name", sorted(examples()))
 def test_safe_load_knows_all_classes_of_ours_in_a_checkpoint(name, tmp_path, safe_globals):
     torch.save(yolo.build(name).model, tmp_path / "model.pt")
     yolo.allow_safe_load()
@@ -401,7 +401,9 @@ def test_a_changed_ultralytics_is_refused_with_versions_and_remedy(monkeypatch):
     )  # one name for what the command and the import refuse
     # On import that is not raised, since checkpoints must load; a model that needs a registered
     # module raises it.
-    registration.explain_instead(yolo.UnsupportedUltralytics("the reason"), {"DynamicConv"})
+    upstream.explain_instead(
+        yolo.UnsupportedUltralytics("the reason"), {"DynamicConv"}, yolo.registered
+    )
     assert tasks.parse_model({"backbone": [[-1, 1, "Conv", []]], "head": []}, 3) is False
     ours = {"backbone": [[-1, 1, "DynamicConv", []]], "head": []}
     for build in (lambda: tasks.parse_model(ours, 3), lambda: tasks.DetectionModel(cfg=ours)):

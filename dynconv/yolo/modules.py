@@ -11,11 +11,11 @@ from typing import NamedTuple
 from ..layers import DynamicConv, Experts
 from ..relatives import DCNv3, TimmBackbone
 from ..relatives.dcnv3 import ToChannelsLast
+from ..upstream import ended_in, explain_instead
 from .blocks import Bottleneck_DynamicConv, C2f_DynamicConv, DynamicConvBNAct
 from .dcnv3 import DCNv3_YOLO
 from .edited import is_same, say
-from .parsing import unsupported
-from .registration import UnsupportedUltralytics, add, explain_instead, known_as, registered
+from .registration import add, known_as, registered
 from .rows import Entry, place
 
 
@@ -74,9 +74,8 @@ def register_or_explain() -> None:
     try:
         register_all()
     except Exception as error:
-        if not isinstance(error, UnsupportedUltralytics):
-            error = unsupported(f"registering ended in {type(error).__name__}: {error}")
-        explain_instead(error, {module.cls.__name__ for module in MODULES})
+        names = {module.cls.__name__ for module in MODULES}
+        explain_instead(ended_in("registering", error), names, registered)
 
 
 def foreign() -> dict[str, str]:

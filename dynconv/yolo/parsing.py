@@ -29,17 +29,15 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any, NamedTuple
 
-import ultralytics
 from torch import nn
 from ultralytics.nn import tasks
 from ultralytics.nn.modules import C2f, Concat, Conv
 from ultralytics.utils.ops import make_divisible
 
 from ..checks import as_python, check_count, shown
-from ..edits import UnsupportedUltralytics
-from .rows import FROM_MODEL, Entry, rows_of, signature, split_arguments
+from ..upstream import rows_of, unsupported
+from .rows import FROM_MODEL, Entry, signature, split_arguments
 
-TESTED = "8.3.200 to 8.4.190"  # the versions of ultralytics that `make compat` of the project runs
 BEGIN = "dynconv_row = dynconv_begin(m, locals())"
 FINISH = "m, n, c2, args, dynconv_keywords = dynconv_finish(dynconv_row, locals())"
 # What a word among a row's arguments can stand for. ultralytics would put any of its function's
@@ -287,11 +285,3 @@ def _read(value: Any, words: dict) -> Any:
         return ast.literal_eval(value)
     except Exception:  # a word, or another string
         return value
-
-
-def unsupported(what: str) -> UnsupportedUltralytics:
-    """The refusal, with the version, the place and the remedy."""
-    return UnsupportedUltralytics(
-        f"ultralytics {ultralytics.__version__} at {tasks.__file__}: {what}. dynconv is tested with"
-        f" {TESTED}: install one of these, or edit nn/tasks.py by hand as the book shows"
-    )

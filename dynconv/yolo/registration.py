@@ -13,9 +13,7 @@ wrong, ultralytics stays as it was, and a model that names a module of ours is r
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
 import threading
 from collections.abc import Callable
 
@@ -25,10 +23,11 @@ from ultralytics.nn.modules import Classify, Detect
 
 from ..checks import shown
 from ..edits import UnsupportedUltralytics
+from ..upstream import model_in, names_of, unsupported
 from . import probe
 from .candidates import check_constructor, check_definition, check_held, check_task, head_class
-from .parsing import begin, disguised, finish, note, splice, unsupported
-from .rows import Entry, check_before, check_rows, names_of, place
+from .parsing import begin, disguised, finish, note, splice
+from .rows import Entry, check_before, check_rows, place
 
 _LOCK = threading.RLock()
 _registered: dict[str, Entry] = {}  # by the name in a YAML
@@ -212,7 +211,7 @@ def _extended(original: Callable) -> Callable:
 
     @functools.wraps(extended)
     def parse_model(*arguments, **keywords):
-        d = _model_in(arguments, keywords)
+        d = model_in(arguments, keywords)
         if d is not None:
             check_before(d)
         if not names_of(d) & _registered.keys():
@@ -263,43 +262,6 @@ def uninstall() -> None:
         for name in list(_registered):
             unregister(name)
         del tasks.dynconv_begin, tasks.dynconv_finish
-
-
-def explain_instead(error: UnsupportedUltralytics, names: set[str]) -> None:
-    """Where modules cannot be registered, raise `error` as soon as a model names one of them that
-    ultralytics does not know, and not before.
-    """
-
-    def explaining(function: Callable) -> Callable:
-        @functools.wraps(function)
-        def call(*arguments, **keywords):
-            known = vars(tasks).keys() - _registered.keys()  # as in a copy with the four edits
-            if names & names_of(_model_in(arguments, keywords)) - known:
-                raise error
-            return function(*arguments, **keywords)
-
-        call.dynconv_error = error
-        return call
-
-    # A parse_model that is gone, or that ultralytics does not use, is not asked: its callers are.
-    for cls in map(vars(tasks).get, ("DetectionModel", "ClassificationModel")):
-        if isinstance(cls, type) and not hasattr(cls.__init__, "dynconv_error"):
-            cls.__init__ = explaining(cls.__init__)
-    if callable(vars(tasks).get("parse_model")):
-        tasks.parse_model = explaining(tasks.parse_model)
-
-
-def _model_in(arguments: tuple, keywords: dict) -> dict | None:
-    """The model among the arguments of a function that builds one, also where it is given as the
-    path of a file.
-    """
-    for value in (*arguments, *keywords.values()):
-        if isinstance(value, dict):
-            return value
-        if isinstance(value, (str, os.PathLike)):
-            with contextlib.suppress(Exception):  # what is wrong with the file, ultralytics says
-                return tasks.yaml_model_load(value)
-    return None
 
 
 def _refuse_other(cls: type, known: object) -> None:

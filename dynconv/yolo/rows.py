@@ -17,6 +17,7 @@ from ultralytics.nn import tasks
 
 from ..checks import did_you_mean, is_int, shown
 from ..folding import FOLDED
+from ..upstream import names_of, rows_of
 from . import model_dict
 
 # What ultralytics adds to the arguments of a head; here by name, since its order changes.
@@ -108,23 +109,6 @@ def split_arguments(arguments: Sequence) -> tuple[list, dict]:
     if arguments and isinstance(arguments[-1], dict):
         return list(arguments[:-1]), arguments[-1]
     return list(arguments), {}
-
-
-def rows_of(d: dict) -> list[tuple[str, Any]]:
-    """The rows of a model, each with the words that name it in a message."""
-    sections = {section: d.get(section) for section in ("backbone", "head")}
-    listed = {
-        section: rows for section, rows in sections.items() if isinstance(rows, (list, tuple))
-    }
-    rows = [(section, row) for section, rows in listed.items() for row in rows]
-    return [(f"row {i} ({section})", row) for i, (section, row) in enumerate(rows)]
-
-
-def names_of(d: object) -> set[str]:
-    """The names of modules in the rows of a model, as far as it has rows."""
-    rows = [row for _, row in rows_of(d)] if isinstance(d, dict) else []
-    named = (row[2] for row in rows if isinstance(row, (list, tuple)) and len(row) > 2)
-    return {name for name in named if isinstance(name, str)}
 
 
 def check_before(d: dict) -> None:

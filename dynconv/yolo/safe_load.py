@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from ..checks import check_file, shown
+from .data_programs import guard_programs
 from .modules import MODULES
 from .registration import registered
 from .restricted import RefusedError, pickle_module
@@ -71,8 +72,8 @@ def allow_safe_load(*more: type) -> None:
 
 
 def trust(file: str | os.PathLike) -> None:
-    """Let the functions of this package run the code in a checkpoint, in this process and in those
-    that it starts.
+    """Let the functions of this package run the code in a checkpoint, or the program in a data
+    YAML, in this process and in those that it starts.
 
     What is trusted is the file as it is now: one that is changed later is asked about again. The
     layers that it holds are declared when it is loaded, so that a training that starts from it can
@@ -82,7 +83,7 @@ def trust(file: str | os.PathLike) -> None:
         FileNotFoundError, ValueError: there is no such file, or it is none.
         RuntimeError: ULTRALYTICS_SAFE_LOAD is set, which no file is exempt from.
     """
-    file = check_file("weights", file)
+    file = check_file("file", file)
     if _always():
         raise RuntimeError(
             "ULTRALYTICS_SAFE_LOAD is set, so that no checkpoint runs code here: declare its layers"
@@ -123,7 +124,8 @@ def read_checkpoint(file: str | os.PathLike) -> dict:
 @contextlib.contextmanager
 def safely() -> Iterator[None]:
     """Within this block ultralytics loads checkpoints and the caches of data sets without running
-    what is in them. It holds for the thread. Also a decorator.
+    what is in them, and does not run the program of a data YAML that would download. It holds for
+    the thread. Also a decorator.
     """
     guard_loads()
     before = _safely.set(True)
@@ -134,11 +136,14 @@ def safely() -> Iterator[None]:
 
 
 def guard_loads() -> None:
-    """Let ultralytics ask here before it unpickles. The bridge calls this; idempotent."""
+    """Let ultralytics ask here before it unpickles, or runs what a data YAML says. The bridge calls
+    this; idempotent.
+    """
     from ultralytics.utils import patches
 
     if not hasattr(patches.torch_load, "__wrapped__"):
         _guard_checkpoints(patches)
+    guard_programs(_safely.get, lambda file: not _always() and _is_trusted(file))
     # If that was imported first, it is not there yet: it imports ultralytics.nn, and so the bridge.
     data = sys.modules.get("ultralytics.data")
     if data is None or hasattr(data, "YOLODataset"):

@@ -9,10 +9,9 @@ from pathlib import Path
 from ultralytics.nn import tasks
 
 from ..checks import check_count, did_you_mean, shown
+from ..upstream import names_of, unsupported
 from .modules import foreign
-from .parsing import unsupported
 from .registration import install
-from .rows import names_of
 
 _FOLDER = Path(str(files("dynconv.yolo") / "models"))
 
