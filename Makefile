@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz lint lab serve bench compat colab strip repository constraints clean
+.PHONY: help env book test fuzz coverage lint lab serve bench compat colab strip repository constraints clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -13,7 +13,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 export YOLO_CONFIG_DIR := $(CURDIR)/.venv/ultralytics
 export JUPYTER_PREFER_ENV_PATH := 1
 # Building and testing ask no host for anything; `make lab` may (a reader can fetch weights or COCO8 there).
-book test bench: export YOLO_OFFLINE := true
+book test coverage bench: export YOLO_OFFLINE := true
 
 help:  ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,13 @@ test: lint book  ## run every test: the package, each chapter, the built site
 
 fuzz: env  ## try random arguments for MINUTES=10; SEED=... repeats what was found
 	@python tools/fuzz.py $(MINUTES) $(SEED)
+
+coverage: env  ## which lines and branches of the package no test reaches; at most 5 % may be
+	@python tools/proof.py && coverage erase
+	@# Without the tests that need the built book, and those of pages in a browser.
+	@OMP_NUM_THREADS=1 coverage run -m pytest tests -m "not site" -n 2 --dist loadfile -q \
+	  $(foreach pages,build execution jupyterlab playground_page,--ignore tests/test_$(pages).py); \
+	  tests=$$?; coverage combine --quiet && coverage report && exit $$tests
 
 lint: env  ## look at the code's form, and for names that are not there
 	@ruff check
