@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage lint lab serve bench compat colab strip repository constraints clean
+.PHONY: help env book test fuzz coverage lint lab serve bench compat colab strip repository constraints audit audit-packages clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -66,6 +66,11 @@ strip: env  ## clear the outputs of the notebooks, as they are committed
 
 repository:  ## change the public address everywhere: make repository URL=https://github.com/owner/name
 	@$(PYTHON) tools/repository.py "$(URL)"
+
+audit: audit-packages  ## ask PyPI and npm for known weaknesses of the locked versions
+
+audit-packages: env
+	@python tools/proof.py && python tools/audit_packages.py
 
 constraints: env  ## renew constraints.txt with the newest versions that fit together
 	@python tools/renew_constraints.py
