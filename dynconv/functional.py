@@ -90,7 +90,9 @@ def dynamic_conv2d(
     biases = add_shift(
         None if bias is None else mix(alpha, bias), shift, alpha.shape[0]
     )  # (B, Cout)
-    path = _asked_for or choose_path(x, kernels, out_size, stride, groups)
+    path = _asked_for
+    if path is None or len(kernels) == 0:  # of no image there is nothing to lay out
+        path = choose_path(x, kernels, out_size, stride, groups)
     return path(x, kernels, biases, stride, padding, dilation, groups)
 
 
