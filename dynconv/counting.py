@@ -13,6 +13,8 @@ from torch import nn
 from .checks import as_network, as_pair, check_count
 from .layers import DynamicConv
 
+MOST_NUMBERS = 2**28  # in one image: RGB at the largest imgsz
+
 
 class Cost(NamedTuple):
     """The cost of one forward pass for one image. One multiply-add is two FLOPs."""
@@ -54,6 +56,11 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
     model = as_network("model", model)
     size = as_pair("imgsz", imgsz, 1, most=2**13)
     channels = check_count("channels", _input_channels(model) if channels is None else channels)
+    if channels * size[0] * size[1] > MOST_NUMBERS:
+        raise ValueError(
+            f"an image of imgsz {size} with channels {channels} would hold"
+            f" {channels * size[0] * size[1]:.3g} numbers, at most {MOST_NUMBERS} are allowed"
+        )
 
     # A copy: profilers leave hooks and buffers behind when a forward pass fails, and BatchNorm must
     # not learn from zeros.

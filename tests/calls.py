@@ -78,12 +78,11 @@ def value(given):
 
 def written(call: dict) -> str:
     """A call as an entry of the corpus."""
-    words = {
-        key: yaml.safe_dump(one, sort_keys=False, default_flow_style=True, width=10**6)
-        for key, one in call.items()
-    }
-    lines = [f"  {key}: {text.removesuffix('...\n').strip()}" for key, text in words.items()]
-    return "- found: WHAT WAS WRONG\n" + "\n".join(lines)
+    lines = ["- found: WHAT WAS WRONG"]
+    for key, one in call.items():
+        text = yaml.safe_dump(one, sort_keys=False, default_flow_style=True, width=10**6)
+        lines.append(f"  {key}: " + text.removesuffix("...\n").strip())
+    return "\n".join(lines)
 
 
 def entries(name: str) -> list:
