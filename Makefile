@@ -55,8 +55,8 @@ serve:  ## show the built site at http://localhost:8000 (PORT=... for another po
 bench: env  ## time dynamic_conv2d beside its alternatives
 	python -m dynconv.benchmark
 
-compat: env  ## try four versions of ultralytics, and the oldest of everything (3 GB more); renews book/compatibility.md
-	@python tools/compat.py
+compat:  ## try the oldest and the newest of everything (12 GB more), renew book/compatibility.md; ONLY=newest for some
+	@$(PYTHON) tools/compat.py $(ONLY)
 
 colab: env  ## run the chapters on Colab's packages (3 GB more); NOTEBOOK=01 for one, LIST=file renews the list
 	@python tools/colab.py $(NOTEBOOK) $(if $(LIST),--list "$(LIST)")

@@ -15,24 +15,16 @@ import sys
 
 import colab_notebook
 import colab_stack
+import compat
 import dependencies
 import nbformat
 from chromium import chromium
+from colab_results import RESULTS, fine, notebooks, results
 from colab_stack import ROOT
 
-RESULTS, PAGE = ROOT / "book/colab.json", ROOT / "book/on_colab.md"
+PAGE = ROOT / "book/on_colab.md"
 BEGIN, END = "<!-- begin: written by tools/colab.py -->", "<!-- end -->"
 SHOWN = ("torch", "torchvision", "timm", "numpy", "ipython", "ipykernel", "ipywidgets")
-
-
-def notebooks():
-    return [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("book/*.ipynb"))]
-
-
-def results():
-    """{'python', 'list', 'notebooks': {name: what came out}} so far."""
-    found = {"notebooks": {}}
-    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else found
 
 
 def digest(path):
@@ -55,10 +47,6 @@ def attempt(path):
     row["added"] = {name: after[name] for name in sorted(after.keys() - before.keys())}
     row["replaced"] = sorted(name for name in before if after.get(name) != before[name])
     return row
-
-
-def fine(row):
-    return not (row["stopped"] or row["replaced"] or row["frames"]["wrong"] or row["messages"])
 
 
 def columns(row):
@@ -114,6 +102,7 @@ def write(results):
     between = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     written = between.sub(lambda _: f"{BEGIN}\n{table(results)}\n{END}", text)
     PAGE.write_text(written, encoding="utf-8")
+    compat.write_page(compat.results())  # which has a row for Colab
 
 
 def main(arguments=None):

@@ -7,14 +7,12 @@ left out: PyPI's torch brings a CUDA of its own.
 
 import datetime
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import compat
+import compat_environments
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tools/colab-packages.txt"
@@ -27,6 +25,7 @@ ALSO = [
     *("albumentations", "huggingface_hub", "nvidia-ml-py", "pandas", "polars", "psutil"),
     *("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
     *("requests", "tensorboard", "wandb"),
+    *("flatbuffers", "ml_dtypes"),  # which onnx and its runtime require
 ]
 
 
@@ -49,7 +48,7 @@ def versions():
 
 def wanted():
     """Those packages of the list that are installed by name; others come if these require them."""
-    names = [*compat.floors(), *(name.replace("_", "-") for name in ALSO)]
+    names = [*compat_environments.floors(), *(name.replace("_", "-") for name in ALSO)]
     return [f"{name}=={versions()[name]}" for name in names if name in versions()]
 
 
@@ -62,19 +61,8 @@ def constraints():
 
 
 def python():
-    """Colab's Python if this machine has it, on PATH or from pyenv; else the one that runs this."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    found = [
-        shutil.which(f"python{PYTHON}"),
-        *sorted(pyenv.glob(f"versions/{PYTHON}.*/bin/python")),
-    ]
-    for candidate in filter(None, found):
-        # pyenv puts a stub on PATH that may lead nowhere; Debian keeps ensurepip apart
-        if not subprocess.run(
-            [candidate, "-c", "import ensurepip"], capture_output=True
-        ).returncode:
-            return str(candidate)
-    return sys.executable
+    """Colab's Python if this machine has it; else the one that runs this."""
+    return compat_environments.interpreter(PYTHON) or sys.executable
 
 
 def installed(executable):

@@ -784,12 +784,13 @@ def copied(source, folder):
     return Path(folder)
 
 
-def tried(what, folder, first="dynconv"):
+def tried(what, folder, first="dynconv", python=sys.executable):
     """What comes of a change: 'right', 'refused', or what went wrong.
 
     Args:
         folder: made by `copied`; it is as before at the end.
         first: which of 'dynconv' and 'ultralytics' is imported first.
+        python: of the environment to try it in.
     """
     package = Path(folder) / "ultralytics"
     original = (package / TASKS).read_text(encoding="utf-8")
@@ -807,7 +808,7 @@ def tried(what, folder, first="dynconv"):
             (package / name).write_text(text, encoding="utf-8")
         shutil.rmtree(package / "nn/__pycache__", ignore_errors=True)
         done = subprocess.run(
-            [sys.executable, "-P", __file__, first],
+            [python, "-P", __file__, first],
             env=os.environ | environment,
             cwd=folder,
             capture_output=True,

@@ -1,5 +1,5 @@
-"""A data set of eight tiny images, and what train() is told with it: for whoever must see a run
-from begin to end, and not its result.
+"""A data set of eight tiny images, what train() is told with it, and the smallest models: for
+whoever must see a run from begin to end, and not its result.
 """
 
 from pathlib import Path
@@ -37,3 +37,19 @@ def make_data(folder: Path) -> Path:
         f"path: {folder}\ntrain: images/train\nval: images/val\nnames: [thing]\n"
     )
     return folder
+
+
+def examples() -> dict[str, str]:
+    """The smallest model of each family with each module of ours: {model: the module's name}."""
+    from ultralytics.nn.tasks import yaml_model_load
+
+    from dynconv import yolo
+
+    chosen = {}
+    names = {module.cls.__name__ for module in yolo.MODULES}
+    for model in sorted(yolo.PARAMETERS, key=yolo.PARAMETERS.get):
+        content = yaml_model_load(yolo.path(model))
+        for row in content["backbone"] + content["head"]:
+            if row[2] in names:
+                chosen.setdefault((model.partition("-")[0], row[2]), model)
+    return {model: module for (_, module), model in sorted(chosen.items())}
