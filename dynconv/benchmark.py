@@ -270,7 +270,7 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace.json")
         profiler.export_chrome_trace(str(trace))
-        del profiler  # with its records still there, reading takes memory that stays with the process
+        del profiler  # read beside its records, the file costs memory that the process keeps
         events = json.loads(trace.read_bytes())["traceEvents"]
     blocks = sorted(
         (e for e in events if e["name"] == "[memory]" and e["args"]["Device Type"] == 0),
