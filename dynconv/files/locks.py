@@ -20,7 +20,7 @@ def turn(place: Path, wait: Callable[[], None]) -> Iterator[None]:
     """Within it no other process is at work on `place`.
 
     The lock is flock's, on a hidden file beside `place`: the system gives it back when the process
-    ends, however it ends. After a kill the empty file stays, which means nothing.
+    ends, however it ends. After a kill the empty file stays, until the next one's turn is over.
 
     Where files cannot be locked (on some network drives), or the hidden file not be made, it lies
     in this machine's temporary folder, and processes on other machines are not kept off. On Windows
@@ -34,7 +34,7 @@ def turn(place: Path, wait: Callable[[], None]) -> Iterator[None]:
     digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     elsewhere = Path(tempfile.gettempdir(), f".dynconv-{digest}.lock")
     handle = None
-    for file in (place.with_name(f".{place.name}.lock"), elsewhere) if fcntl else ():
+    for file in (_beside(place), elsewhere) if fcntl else ():
         if (handle := _lock(file, wait)) is not None:
             break
     try:
@@ -45,6 +45,17 @@ def turn(place: Path, wait: Callable[[], None]) -> Iterator[None]:
             # Not by closing it: processes that were forked meanwhile hold the same lock.
             fcntl.flock(handle, fcntl.LOCK_UN)
             os.close(handle)
+
+
+def is_marked(place: Path) -> bool:
+    """Whether a process is at work on `place`, or was killed there: `turn` waits for the one, and
+    clears away what the other has left.
+    """
+    return os.path.lexists(_beside(place))
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f".{place.name}.lock")
 
 
 def _lock(file: Path, wait: Callable[[], None]) -> int | None:

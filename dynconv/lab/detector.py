@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from .. import offline
-from ..files.whole import whole, write_whole
+from ..files.whole import whole_in_turn
 from . import routing, training
 from .dataset import check_dataset
 from .experiment import target
@@ -94,7 +94,8 @@ def run(folder: Path, to: Path) -> None:
         "swap": {o: _swap(detector, scenes) for o, scenes in fresh.items()},
         "sha256": _write(detector, to / WEIGHTS),
     }
-    write_whole(to / FACTS, json.dumps(known, indent=1) + "\n")
+    with whole_in_turn(to / FACTS) as draft:
+        draft.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def scores(detector, scenes: Scenes) -> dict[str, float]:
@@ -192,7 +193,7 @@ def _write(detector, file: Path) -> str:
             for name, value in detector.model.state_dict().items()
         }
     )
-    with whole(file) as draft:
+    with whole_in_turn(file) as draft:
         draft.write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
@@ -213,7 +214,8 @@ def _yaml(file: Path, train: list[Path], val: list[Path], names: tuple[str, ...]
         "val": [str(path) for path in val],
         "names": dict(enumerate(names)),
     }
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with whole_in_turn(file) as draft:
+        draft.write_text(yaml.safe_dump(content), encoding="utf-8")
     return file
 
 

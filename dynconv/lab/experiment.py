@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .. import offline
-from ..files.whole import write_whole
+from ..files.whole import whole_in_turn
 from . import training
 from .dataset import check_dataset
 from .scenes import make
@@ -83,7 +83,8 @@ def run(
             score = training.validate(one, data, one.settings["imgsz"])
             finished.append(values | {"score": score})
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, json.dumps(finished, indent=1) + "\n")
+    with whole_in_turn(file) as draft:
+        draft.write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
 
 
 def target() -> Path:

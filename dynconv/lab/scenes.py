@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ..checks import as_python, is_int
-from ..files.locks import turn
+from ..files.locks import is_marked, turn
 from ..files.whole import remove
 from .drawing import LIGHTS as LIGHTS
 from .drawing import NAMES, SPLITS, draw
@@ -109,7 +109,8 @@ def make(
     _check_arguments(objects, size=size, seed=seed, **counts)
     place = Path(folder).expanduser().resolve() / f"{objects}-{size}px-{train}+{val}-seed{seed}"
     scenes = Scenes(place, objects, counts, size, seed)
-    if not _draft(place).exists() and place.exists() and not _first_difference(scenes):
+    untouched = not _draft(place).exists() and not is_marked(place)
+    if untouched and place.exists() and not _first_difference(scenes):
         return scenes
     place.parent.mkdir(parents=True, exist_ok=True)
     with turn(place, lambda: print(f"{place.name}: another process is writing it, waiting")):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from ..files.locks import turn
+from ..files.locks import is_marked, turn
 from ..files.whole import remove
 from .dataset import Data, check_dataset
 from .estimate import Estimate
@@ -99,7 +99,7 @@ def run(job: Job, *, quiet: bool = False, threads: int | None = None, runs: int 
         DivergedError, MemoryError, OSError: as `train`.
     """
     say = (lambda text: None) if quiet else functools.partial(print, flush=True)
-    if not job.is_done:
+    if is_marked(job.folder) or not job.is_done:
         with explain_full_disk(job.folder):
             job.folder.parent.mkdir(parents=True, exist_ok=True)
             wait = f"{job.title}: another process is at this run, waiting for it"

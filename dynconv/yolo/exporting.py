@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from ultralytics.nn.modules import Detect
 
 from ..checks import as_network, check_count, shown
+from ..files.whole import whole_in_turn
 from ..folding import fold_batchnorm
 from .heads import head_of, require_detector
 from .messages import quiet
@@ -31,6 +31,7 @@ from .safe_load import load
 TOLERANCE = {"float32": 1e-3, "float16": 0.01, "int8": 0.25}
 # From this score on boxes are compared: where there is nothing, they are anybody's guess.
 COMPARED = 0.05
+MOST_BYTES = 2**31 - 2**24  # of weights in a file, with room for the rest of it
 
 
 class DifferentError(ArithmeticError):
@@ -104,8 +105,9 @@ def export(
     Raises:
         ImportError: onnx or onnxruntime is not installed.
         DifferentError: the file differs by more than the tolerance; it is not left behind.
-        FileNotFoundError, TypeError, ValueError: no weights there, no detector, or an argument out
-            of range.
+        FileNotFoundError, TypeError, ValueError: no weights there, no detector, weights too large
+            for one file, or an argument out of range.
+        OSError: the file cannot be written. What was there before stays as it was.
     """
     onnx = _require_onnx()
     if precision not in TOLERANCE:
@@ -119,8 +121,10 @@ def export(
     file = Path(file or source.with_suffix(".onnx"))
     if file.suffix != ".onnx":
         raise ValueError(f"the name of the file must end with .onnx, got {str(file)!r}")
+    _check_place(file)
     pictures = _pictures(images, imgsz)
     reference = prepared(network, end2end)
+    _check_size(reference)
     expected = run(reference, pictures)
     network = copy.deepcopy(reference)
     if fold and dynamic(network):
@@ -128,8 +132,7 @@ def export(
     with quiet():
         network.fuse(verbose=False)
 
-    with tempfile.TemporaryDirectory(dir=_folder(file)) as folder:
-        draft = Path(folder, file.name)
+    with whole_in_turn(file) as draft:
         record(network, draft, imgsz, any_batch, alpha_inputs)
         feeds = given(network, len(pictures)) if alpha_inputs else {}
         if precision != "float32":
@@ -157,7 +160,6 @@ def export(
                 f" {result.alpha:.2g}), more than {allowed:g}; it was not written. If that is what"
                 " you want, give a larger tolerance"
             )
-        os.replace(draft, file)
     print(result)
     return result
 
@@ -192,10 +194,23 @@ def _load(weights) -> tuple[nn.Module, Path]:
     return network, Path(weights.ckpt_path or f"{weights.model_name or 'model'}")
 
 
-def _folder(file: Path) -> Path:
+def _check_place(file: Path) -> None:
     if not file.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(file.parent)!r} to write {file.name} to")
-    return file.parent
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{str(file)!r} cannot be written: there is something that is no file")
+
+
+def _check_size(network: nn.Module) -> None:
+    """One ONNX file holds less than 2 GiB, of which weights are nearly all. Those of larger
+    networks would lie in further files, that could be lost or mixed up.
+    """
+    size = sum(4 * tensor.numel() for tensor in network.state_dict().values())
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"the weights have {size / 2**30:.2f} GiB, and one ONNX file holds less than 2:"
+            " take a smaller scale of the model"
+        )
 
 
 def _pictures(images, imgsz: int) -> Tensor:
