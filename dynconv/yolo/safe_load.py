@@ -21,6 +21,7 @@ from torch import nn
 
 from ..checks import check_file, shown
 from .data_programs import guard_programs
+from .installs import guard_installs
 from .modules import MODULES
 from .registration import registered
 from .restricted import RefusedError, pickle_module
@@ -124,8 +125,8 @@ def read_checkpoint(file: str | os.PathLike) -> dict:
 @contextlib.contextmanager
 def safely() -> Iterator[None]:
     """Within this block ultralytics loads checkpoints and the caches of data sets without running
-    what is in them, and does not run the program of a data YAML that would download. It holds for
-    the thread. Also a decorator.
+    what is in them, does not run the program of a data YAML that would download, and installs
+    nothing. It holds for the thread. Also a decorator.
     """
     guard_loads()
     before = _safely.set(True)
@@ -144,6 +145,7 @@ def guard_loads() -> None:
     if not hasattr(patches.torch_load, "__wrapped__"):
         _guard_checkpoints(patches)
     guard_programs(_safely.get, lambda file: not _always() and _is_trusted(file))
+    guard_installs(_safely.get)
     # If that was imported first, it is not there yet: it imports ultralytics.nn, and so the bridge.
     data = sys.modules.get("ultralytics.data")
     if data is None or hasattr(data, "YOLODataset"):
