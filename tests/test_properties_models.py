@@ -102,11 +102,11 @@ def networks(draw):
             channels.append(sum(channels[one] for one in sources))
             continue
         formula, possible, named = MODULES[name]
-        given = [draw(one) for one in possible[: draw(st.integers(0, len(possible)))]]
+        most_given = 2 if name == "DynamicConvBNAct" and c1 == 3 else len(possible)  # no groups
+        given = [draw(one) for one in possible[: draw(st.integers(0, most_given))]]
         by_name = draw(named)
         c2, repeats = draw(st.sampled_from([8, 24, 64, 100])), draw(st.integers(1, 3))
-        if name != "C2f_DynamicConv" and c1 != c2:
-            by_name = {key: one for key, one in by_name.items() if key != "g" or not c1 % one}
+        by_name = {key: one for key, one in by_name.items() if key != "g" or not c1 % one}
         named_in_row = {NAMES.get(key, key): one for key, one in by_name.items()}
         rows.append([source, repeats, name, [c2, *given, *[named_in_row] * bool(by_name)]])
         c2 = math.ceil(min(c2, most) * width / 8) * 8

@@ -38,7 +38,7 @@ def check(d: object) -> None:
         _check_number("nc", "the number of classes", d["nc"], 1, MOST["classes"])
     if d.get("activation"):
         _check_activation(d["activation"])
-    _check_scales(d.get("scales"))
+    _check_scales(d)
     rows = [(section, row) for section in ("backbone", "head") for row in d[section] or ()]
     for i, (section, row) in enumerate(rows):
         _check_row(f"row {i} ({section})", i, row)
@@ -105,16 +105,38 @@ def _numbers(arguments: Sequence, deep: int = 0) -> Iterator[int | float]:
             yield value
 
 
-def _check_scales(scales: object) -> None:
-    sizes = scales.values() if isinstance(scales, dict) else ()
-    for size in sizes:  # their form is asked for where it matters
-        for number in size if isinstance(size, (list, tuple)) else ():
+def _check_scales(d: dict) -> None:
+    scales, scale = d.get("scales"), d.get("scale")
+    if not scales:
+        return
+    form = "`scales` of a model must be {letter: [depth, width, most channels]}"
+    if not isinstance(scales, dict):
+        raise ValueError(f"{form}, got {shown(scales)}")
+    for size in scales.values():
+        if not isinstance(size, (list, tuple)) or len(size) != 3:
+            raise ValueError(f"{form}, got {shown(scales)}")
+        for number in size:
             known = is_int(number) or isinstance(number, float)
             if not known or not 0 < number < math.inf:
-                raise ValueError(
-                    f"`scales` of a model must be {{letter: [depth, width, most channels]}} of"
-                    f" positive numbers, got {shown(size)}"
-                )
+                raise ValueError(f"{form} of positive numbers, got {shown(size)}")
+    if scale and scale not in list(scales):  # a list, since any value may stand there
+        raise ValueError(
+            f"the model{named(d)} asks for scale {shown(scale)}, but has {letters(scales)}"
+        )
+
+
+def named(d: dict) -> str:
+    """The file of a model, for a message."""
+    return f" ({d['yaml_file']})" if "yaml_file" in d else ""
+
+
+def letters(scales: dict) -> str:
+    """Which scales there are, and how one of them is chosen."""
+    return (
+        f"{', '.join(map(str, scales))}. The letter is read from the file's name, the n in"
+        " yolov10n-mine.yaml: rename the file, or add the scale to `scales`. In a dictionary set"
+        " d['scale']"
+    )
 
 
 def _check_activation(spec: object) -> None:

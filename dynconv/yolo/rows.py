@@ -249,28 +249,12 @@ def _check_scale(d: dict) -> None:
     """A model with several scales must be told which; ultralytics would take the first, and sorted
     by name that is a large one.
     """
-    scales, scale = d.get("scales"), d.get("scale")
-    if scales and not (
-        isinstance(scales, dict)
-        and all(isinstance(size, (list, tuple)) and len(size) == 3 for size in scales.values())
-    ):
+    scales = d.get("scales") or ()
+    if len(scales) > 1 and not d.get("scale"):
         raise ValueError(
-            "`scales` of a model must be {letter: [depth, width, most channels]}, got"
-            f" {shown(scales)}"
+            f"the model{model_dict.named(d)} does not say which of its scales to build:"
+            f" {model_dict.letters(scales)}"
         )
-    if not scales or scale in scales or (not scale and len(scales) == 1):
-        return
-    letters, file = ", ".join(map(str, scales)), f" ({d['yaml_file']})" if "yaml_file" in d else ""
-    asked = (
-        f"asks for scale {scale!r}, but has"
-        if scale
-        else "does not say which of its scales to build:"
-    )
-    raise ValueError(
-        f"the model{file} {asked} {letters}. The letter is read from the file's name, the n in"
-        " yolov10n-mine.yaml: rename the file, or add the scale to `scales`. In a dictionary set"
-        " d['scale']"
-    )
 
 
 def _meant(name: str) -> object:
