@@ -142,6 +142,63 @@ def check_regime(regime):
     assert_same(y, expected, regime, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("path", [functional.by_matmul, functional.by_sample])
+@pytest.mark.parametrize(
+    "stride, padding",
+    [((2, 1), (0, 0)), ((1, 2), (0, 0)), ((1, 1), (1, 0)), ((1, 1), (0, 1)), ((1, 1), (0, 0))],
+)
+def test_a_kernel_of_one_pixel_reads_the_image_itself_only_where_it_may(path, stride, padding):
+    x, weight, alpha, _ = inputs(2, 3, (1, 1), 1, False)
+    y = path(x, functional.mix(alpha, weight), None, stride, padding, (1, 1), 1)
+    assert_same(y, definition(x, weight, alpha, None, stride, padding, 1, 1), path.__name__)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_shift_is_added_whatever_alpha(bias):
+    x, weight, alpha, b = inputs(2, 3, (3, 3), 1, bias)
+    shift = torch.randn(8, dtype=torch.float64)
+    y, expected = (
+        dynamic_conv2d(x, weight, alpha, b, shift=shift),
+        dynamic_conv2d(x, weight, alpha, b),
+    )
+    assert_same(y, expected + shift[:, None, None], "shift")
+
+
+@pytest.mark.parametrize(
+    "path, shape, kernel, stride, training",
+    [
+        ("by_single", (1, 64, 80, 80), (64, 64, 3, 3), 1, False),
+        ("by_single", (0, 64, 80, 80), (64, 64, 3, 3), 1, False),
+        ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), 1, True),
+        ("by_groups", (2, 64, 80, 80), (64, 64, 3, 3), 2, False),
+        ("by_sample", (2, 64, 80, 80), (64, 64, 3, 3), 2, True),
+        ("by_sample", (2, 64, 80, 80), (64, 64, 3, 3), (1, 2), True),
+        # 33 million multiply-adds of a sample, and a few less
+        ("by_sample", (2, 64, 59, 59), (64, 64, 3, 3), 2, True),
+        ("by_groups", (2, 64, 57, 57), (64, 64, 3, 3), 2, True),
+        ("by_matmul", (2, 64, 80, 80), (64, 64, 1, 1), 1, True),
+        ("by_matmul", (2, 16, 4, 8), (128, 16, 3, 3), 1, False),
+        ("by_groups", (2, 16, 4, 8), (124, 16, 3, 3), 1, False),
+    ],
+)
+def test_each_rule_chooses_its_path(path, shape, kernel, stride, training):
+    """Results do not tell: all paths give the same, at other speeds."""
+    x, kernels = torch.empty(shape), torch.empty(shape[0], *kernel, requires_grad=training)
+    stride = (stride, stride) if isinstance(stride, int) else stride
+    size = tuple((side - 1) // step + 1 for side, step in zip(shape[2:], stride))
+    assert functional.choose_path(x, kernels, size, stride, 1).__name__ == path
+
+
+def test_what_counts_as_training():
+    x, kernels = torch.empty(2, 64, 80, 80), torch.empty(2, 64, 64, 3, 3)
+    choose = lambda: functional.choose_path(x, kernels, (40, 40), (2, 2), 1)  # noqa: E731
+    assert choose() is functional.by_groups
+    x.requires_grad_()
+    assert choose() is functional.by_sample
+    with torch.no_grad():
+        assert choose() is functional.by_groups
+
+
 def test_all_regimes_give_the_same_and_every_path_is_somewhere_the_choice(monkeypatch):
     """Which path is fastest where, `make bench` measures."""
     taken = set()
@@ -258,6 +315,14 @@ def test_autocast(kernel, batch, bias):
     assert (y - exact).norm() / exact.norm() < 0.02
     y.float().sum().backward()
     assert weight.grad.dtype == torch.float32 and weight.grad.isfinite().all()
+
+
+def test_under_autocast_the_kernels_are_mixed_in_their_own_precision():
+    alpha, experts = torch.rand(3, 2), torch.randn(2, 4, 5)
+    exact = functional.mix(alpha, experts)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = functional.mix(alpha, experts)
+        assert mixed.dtype == torch.float32 and torch.equal(mixed, exact)
 
 
 def test_autocast_leaves_float64_alone():
@@ -391,6 +456,22 @@ BAD = {
         r"\(M, Cout\) = \(3, 8\), got \(3, 1\)",
     ),
     "groups do not divide": (dict(groups=3), ValueError, r"divide Cin = 4 and Cout = 8, got 3"),
+    "groups divide Cin only": (
+        dict(weight=torch.ones(3, 9, 2, 3, 3), groups=2),
+        ValueError,
+        r"divide Cin = 4 and Cout = 9, got 2",
+    ),
+    "shift rank": (
+        dict(shift=torch.ones(1, 8)),
+        ValueError,
+        r"shift must have 1 dimensions? \(Cout,\), got shape \(1, 8\)",
+    ),
+    "shift channels": (dict(shift=torch.ones(7)), ValueError, r"\(Cout,\) = \(8,\), got \(7,\)"),
+    "shift dtype": (
+        dict(shift=torch.ones(8).double()),
+        TypeError,
+        r"shift is torch.float64 but x is torch.float32",
+    ),
     "groups zero": (dict(groups=0), ValueError, r"groups must be at least 1"),
     "groups float": (dict(groups=1.0), TypeError, r"groups must be an int, got 1.0"),
     "no experts": (
