@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage lint lab serve bench compat colab strip repository constraints audit audit-packages clean
+.PHONY: help env book test fuzz coverage lint lab serve bench compat colab strip repository lock licences audit audit-packages sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -72,8 +72,18 @@ audit: audit-packages  ## ask PyPI and npm for known weaknesses of the locked ve
 audit-packages: env
 	@python tools/proof.py && python tools/audit_packages.py
 
-constraints: env  ## renew constraints.txt with the newest versions that fit together
-	@python tools/renew_constraints.py
+lock: env  ## lock what pyproject.toml asks for, in tools/locked; NEWEST=1 takes the newest versions that fit together
+	@python tools/proof.py && python tools/lock.py $(if $(NEWEST),--upgrade)
+
+licences: env  ## renew the tables of book/licence.md
+	@python tools/proof.py && python tools/licences.py
+
+sbom: env  ## list what the book and the package are made with, in dist
+	@python tools/proof.py && python tools/sbom.py
+
+dist: env  ## build what is published of the package, in dist
+	@# The source first, and from it the wheel, with the setuptools of .venv.
+	@python tools/proof.py && rm -f dist/dynconv-*.whl dist/dynconv-*.tar.gz && python -m build --no-isolation
 
 clean:  ## remove what was built and what the chapters trained (.venv stays)
 	rm -rf _build notebooks/runs notebooks/datasets
