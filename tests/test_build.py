@@ -27,7 +27,7 @@ def book(tmp_path):
         ignored = shutil.ignore_patterns("node_modules", "__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     (tmp_path / "tools/node_modules").symlink_to(ROOT / "tools/node_modules")
-    for name in ("_config.yml", "pyproject.toml", "constraints.txt", "book/references.bib"):
+    for name in ("_config.yml", "pyproject.toml", "book/references.bib"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "_toc.yml").write_text(
         "{format: jb-book, root: book/index, chapters: [{file: notebooks/chapter}]}"
