@@ -18,7 +18,14 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 STAMP = VENV / "dynconv-environment"
 BROWSER = VENV / "browser"
-INPUTS = ("pyproject.toml", "constraints.txt", "tools/package-lock.json", "tools/environment.py")
+LOCKED = ROOT / "tools/locked"
+INPUTS = (
+    "pyproject.toml",
+    "tools/locked/environment.txt",
+    "tools/locked/opencv-headless.txt",
+    "tools/package-lock.json",
+    "tools/environment.py",
+)
 
 FONTS_CONF = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -91,32 +98,24 @@ def install_python_packages():
     quiet = (
         () if sys.stdout.isatty() else ("--quiet",)
     )  # a person sees pip's progress bar, a log does not
-    run(*pip, "install", *quiet, "-c", "constraints.txt", "-e", ".[test]")
+    # Only files whose hashes stand in the repository, and wheels only: to build a package, pip
+    # would fetch what builds it without asking for hashes.
+    locked = ("install", "--require-hashes", "--only-binary", ":all:")
+    run(*pip, *locked, *quiet, "-r", LOCKED / "environment.txt")
     if not works("import cv2"):
         # ultralytics asks for opencv-python, whose windows need the system's OpenGL. The same
         # OpenCV without windows does not, and nothing here opens one.
         say("this machine has no OpenGL: taking OpenCV without windows")
-        version = subprocess.check_output(
-            [
-                VENV / "bin/python",
-                "-c",
-                "import importlib.metadata as m; print(m.version('opencv-python'))",
-            ],
-            text=True,
-        ).strip()
         run(*pip, "uninstall", "--quiet", "--yes", "opencv-python")
-        run(
-            *pip,
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--force-reinstall",
-            "opencv-python-headless==" + version,
-        )
+        headless = ("-r", LOCKED / "opencv-headless.txt")
+        run(*pip, *locked, "--quiet", "--no-deps", "--force-reinstall", *headless)
+    # The package itself, with the setuptools just installed: nothing is fetched for it.
+    run(*pip, "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "-e", ".")
 
 
 def install_npm_packages():
     say("installing MathJax, ONNX Runtime and a Chromium from npm (about 110 MB)")
+    # npm compares each file with its hash in package-lock.json.
     run(VENV / "bin/npm", "ci", "--silent", cwd=ROOT / "tools")
     if platform.machine() not in ("x86_64", "AMD64"):
         say(
