@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -144,7 +146,8 @@ def create(name: str, pretrained: bool, options: dict) -> nn.Module:
     ):
         raise ValueError(f"timm has no pretrained weights for {name}: use pretrained=False")
     try:
-        return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
+        with _only_weights():
+            return timm.create_model(name, pretrained=pretrained, features_only=True, **options)
     except OSError as error:
         if not pretrained:
             raise
@@ -155,3 +158,17 @@ def create(name: str, pretrained: bool, options: dict) -> nn.Module:
             " pretrained=False, or options={'pretrained_cfg_overlay': {'file': PATH}} for a"
             " file that you have"
         ) from error
+
+
+@contextlib.contextmanager
+def _only_weights() -> Iterator[None]:
+    """Within it a file of weights, which `options` of a model file may name, runs no code; older
+    timm would let it.
+    """
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torch asks for it at each load
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name) if before is None else os.environ.update({name: before})

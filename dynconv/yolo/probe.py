@@ -10,6 +10,8 @@ whether a copy of ultralytics with the four edits treats the two names that they
 Conv and C2f.
 """
 
+import contextlib
+
 import torch
 from torch import nn
 from ultralytics.nn import tasks
@@ -85,7 +87,16 @@ HEAD = [
 ]
 
 
-def network(scale: str, names: dict[str, str], by_name: bool) -> dict:
+# Another class of ultralytics could build by another function: one without boxes and strides.
+CLASSIFIER = [
+    [-1, 1, "Conv", [24, 3, 2]],
+    [-1, 1, "ProbeConv", [40, 3, 2]],
+    [-1, 3, "C2f_Probe", [40, True]],
+    [-1, 1, "Classify", ["nc"]],
+]
+
+
+def network(scale: str, names: dict[str, str], by_name: bool, backbone=BACKBONE, head=HEAD) -> dict:
     """A model file, with other names for some modules.
 
     Args:
@@ -104,8 +115,8 @@ def network(scale: str, names: dict[str, str], by_name: bool) -> dict:
         "nc": 6,
         "scales": SCALES,
         "scale": scale,
-        "backbone": [row(*one) for one in BACKBONE],
-        "head": [row(*one) for one in HEAD],
+        "backbone": [row(*one) for one in backbone],
+        "head": [row(*one) for one in head],
     }
 
 
@@ -121,10 +132,11 @@ def differences(names: dict[str, str] | None = None) -> list[str]:
     try:
         LOGGER.disabled = True
         # the reader's random numbers are not ours to draw, and his device not ours to use
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            for scale in SCALES:
-                stock = _described(network(scale, STOCK, by_name=False))
-                mine = _described(network(scale, STOCK | names if names else {}, names is None))
+        with torch.random.fork_rng(devices=[]), _on_cpu():
+            for cls, scale, *rows in _kinds():
+                stock = _described(cls, network(scale, STOCK, False, *rows))
+                asked = STOCK | names if names else {}
+                mine = _described(cls, network(scale, asked, names is None, *rows))
                 found += [
                     f"at scale {scale} {what} is {mine.get(what, 'missing')}, and"
                     f" {stock.get(what, 'missing')} where the module is ultralytics' own"
@@ -136,9 +148,24 @@ def differences(names: dict[str, str] | None = None) -> list[str]:
     return found
 
 
-def _described(model: dict) -> dict[str, object]:
+def _kinds() -> list[tuple]:
+    """What is built: class, scale, rows if others."""
+    kinds = [(tasks.DetectionModel, scale) for scale in SCALES]
+    if hasattr(tasks, "ClassificationModel"):
+        kinds.append((tasks.ClassificationModel, "x", CLASSIFIER[:-1], CLASSIFIER[-1:]))
+    return kinds
+
+
+def _on_cpu() -> contextlib.AbstractContextManager:
+    """The context costs a quarter of the time, and most readers have no other default."""
+    is_cpu = torch.get_default_device().type == "cpu"
+    return contextlib.nullcontext() if is_cpu else torch.device("cpu")
+
+
+def _described(cls: type, model: dict) -> dict[str, object]:
     """All that says how a network is built: {what: value}."""
-    network = tasks.DetectionModel(model, verbose=False)
+    torch.default_generator.manual_seed(0)  # that of the CPU alone, which is put back
+    network = cls(model, verbose=False)
     result = {"the list of saved rows": network.save, "stride": network.stride.tolist()}
     for name, module in network.model.named_modules():
         where = "row " + name.replace(".", ", ", 1) if name else "the network"
@@ -151,6 +178,7 @@ def _described(model: dict) -> dict[str, object]:
                 result[f"{key} of {where}"] = value
         for key, value in module.named_parameters(recurse=False):
             result[f"the shape of {key} of {where}"] = tuple(value.shape)
+            result[f"{key} of {where}"] = value.dtype, value.requires_grad, value.sum().item()
     result["legacy"] = getattr(network.model[-1], "legacy", None)
     return result
 

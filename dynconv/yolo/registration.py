@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import torch.nn
 from ultralytics.nn import tasks
@@ -27,8 +28,9 @@ from ..upstream import model_in, names_of, unsupported
 from . import probe
 from .candidates import check_constructor, check_definition, check_held, check_task, head_class
 from .parsing import begin, disguised, finish, note, splice
-from .rows import Entry, check_before, check_rows, place
+from .rows import Entry, UnknownModuleError, check_before, check_rows, place
 
+MODELS = Path(__file__).parent / "models"  # the model files of the package
 _LOCK = threading.RLock()
 _registered: dict[str, Entry] = {}  # by the name in a YAML
 _ABSENT = object()
@@ -214,13 +216,14 @@ def _extended(original: Callable) -> Callable:
         d = model_in(arguments, keywords)
         if d is not None:
             check_before(d)
+            _check_sections(d)
         if not names_of(d) & _registered.keys():
             try:
                 return original(*arguments, **keywords)
             except Exception:  # said better, if the reason is the file
-                check_rows(d or (*arguments, None)[0], _registered)
+                _check_rows(d or (*arguments, None)[0])
                 raise
-        check_rows(d, _registered)
+        _check_rows(d)
         try:
             with disguised(d, _registered) as read:
                 given = [read if value is d else value for value in arguments]
@@ -232,6 +235,30 @@ def _extended(original: Callable) -> Callable:
 
     parse_model.dynconv_original = original
     return parse_model
+
+
+def _check_sections(d: dict) -> None:
+    """Registered modules stand where they are looked for; ultralytics reads no other section, or
+    one day reads it in its own way.
+    """
+    for section, rows in d.items():
+        if section not in ("backbone", "head"):
+            found = names_of({"head": rows}) & _registered.keys()
+            if found:
+                raise ValueError(
+                    f"the section `{section}:` of the model names {', '.join(sorted(found))}:"
+                    " registered modules may stand in `backbone:` and in `head:`"
+                )
+
+
+def _check_rows(d: object) -> None:
+    """`check_rows`; what a model of the package misses is ultralytics' fault."""
+    try:
+        check_rows(d, _registered)
+    except UnknownModuleError as error:
+        if ((file := MODELS / str(d.get("yaml_file"))).parent, file.is_file()) == (MODELS, True):
+            raise unsupported(f"{file.stem} cannot be built: {error}") from error
+        raise
 
 
 def _tried() -> str:

@@ -14,6 +14,7 @@ import pathlib
 import pickle
 import types
 
+import numpy as np
 import torch
 from torch import nn
 from ultralytics.nn import tasks
@@ -109,6 +110,15 @@ def _is_of_tensors(found: object) -> bool:
     return isinstance(found, (torch.dtype, torch.layout))
 
 
+def _is_plain(cls: type) -> bool:
+    """Whether its constructor does nothing but hold values. Layers, losses and arrays are built
+    without theirs.
+    """
+    place = cls.__module__
+    layer = issubclass(cls, nn.Module) or any(place.startswith(each) for each in LOSSES)
+    return not layer and cls is not np.ndarray and not cls.__name__.endswith("Storage")
+
+
 def _attribute(owner: object, name: str) -> object:
     """Files of ultralytics hold `Detect.forward` and members of an enumeration, which a pickle
     writes as a call of getattr.
@@ -134,14 +144,15 @@ class Unpickler(pickle._Unpickler):
 
     def load_reduce(self) -> None:
         function = self.stack[-2]
-        if isinstance(function, type) and issubclass(function, nn.Module):
+        if isinstance(function, type) and not _is_plain(function):
             raise RefusedError(f"calls the constructor of {function.__name__}")
         super().load_reduce()
 
     def load_build(self) -> None:
         owner = self.stack[-2]
-        if isinstance(owner, (type, types.FunctionType, types.BuiltinFunctionType)):
-            raise RefusedError(f"changes {owner.__name__}")
+        functions = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+        if isinstance(owner, (type, enum.Enum, *functions)):  # all others would have them changed
+            raise RefusedError(f"changes {getattr(owner, '__name__', owner)}")
         if "__setstate__" in getattr(owner, "__dict__", ()):
             raise RefusedError("calls what it has put into an object")
         super().load_build()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import sys
+import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -26,8 +28,11 @@ from .modules import MODULES
 from .registration import registered
 from .restricted import RefusedError, pickle_module
 
+KINDS = (".pt", ".yaml", ".yml", ".onnx")  # of files that `load` opens
 _safely: ContextVar[bool] = ContextVar("safely", default=False)
-_TRUSTED = "DYNCONV_TRUSTED"  # digests of files; a variable, which children of this process get too
+# Variables, which children of this process get too: digests of files, and who is within `safely`.
+_TRUSTED, _ASKING = "DYNCONV_TRUSTED", "DYNCONV_SAFELY"
+_LOCK, _open = threading.Lock(), []  # an entry for each block of `safely` that is open
 _of_trusted: dict[str, object] = {}  # layers that trusted files hold, by their addresses
 
 
@@ -97,17 +102,24 @@ def load(file: str | os.PathLike):
     """`YOLO(file)`, but for what else a checkpoint could do: nothing in it runs.
 
     Args:
-        file: a checkpoint of ultralytics (.pt), or a model in another format, which has no code.
+        file: a checkpoint of ultralytics (.pt), a model file (.yaml), or ONNX.
 
     Raises:
         UntrustedCheckpointError: it asks for more than building a network. The message says for
             what, and how to declare a layer of yours or trust the file.
-        FileNotFoundError, ValueError: there is no such file, or it is none.
+        FileNotFoundError, ValueError: there is no such file, or it is none, or one of another kind:
+            TorchScript, for one, is a program.
     """
     from ultralytics import YOLO
 
+    file = check_file("weights", file)
+    if file.suffix.lower() not in KINDS:
+        raise ValueError(
+            f"{file} is none of {', '.join(KINDS)}, and other files can be programs: if you know"
+            " who made this one, ultralytics' YOLO(file) opens it"
+        )
     with safely():
-        return YOLO(check_file("weights", file))
+        return YOLO(file)
 
 
 def read_checkpoint(file: str | os.PathLike) -> dict:
@@ -126,14 +138,25 @@ def read_checkpoint(file: str | os.PathLike) -> dict:
 def safely() -> Iterator[None]:
     """Within this block ultralytics loads checkpoints and the caches of data sets without running
     what is in them, does not run the program of a data YAML that would download, and installs
-    nothing. It holds for the thread. Also a decorator.
+    nothing. It holds for the thread, and for processes that are started meanwhile and import this
+    package. Also a decorator.
     """
     guard_loads()
     before = _safely.set(True)
+    with _LOCK:
+        _open.append(os.environ.setdefault(_ASKING, str(os.getpid())))
     try:
         yield
     finally:
         _safely.reset(before)
+        with _LOCK:
+            if _open.pop() == str(os.getpid()) and not _open:
+                os.environ.pop(_ASKING, None)
+
+
+def _asked() -> bool:
+    """Whether this is within `safely`, or in a process that was started there."""
+    return _safely.get() or os.environ.get(_ASKING, str(os.getpid())) != str(os.getpid())
 
 
 def guard_loads() -> None:
@@ -144,8 +167,8 @@ def guard_loads() -> None:
 
     if not hasattr(patches.torch_load, "__wrapped__"):
         _guard_checkpoints(patches)
-    guard_programs(_safely.get, lambda file: not _always() and _is_trusted(file))
-    guard_installs(_safely.get)
+    guard_programs(_asked, lambda file: not _always() and _is_trusted(file))
+    guard_installs(_asked)
     # If that was imported first, it is not there yet: it imports ultralytics.nn, and so the bridge.
     data = sys.modules.get("ultralytics.data")
     if data is None or hasattr(data, "YOLODataset"):
@@ -157,7 +180,7 @@ def _guard_checkpoints(patches) -> None:
 
     def guarded_torch_load(file, *arguments, **keywords):
         # Outside of our functions a load that restricts itself is left to ultralytics.
-        ask = _safely.get() or (_always() and not keywords.get("weights_only"))
+        ask = _asked() or (_always() and not keywords.get("weights_only"))
         if not ask or not isinstance(file, (str, os.PathLike)):
             return torch_load(file, *arguments, **keywords)
         if not _always() and _is_trusted(file):
@@ -181,7 +204,7 @@ def _guard_caches() -> None:
         return
 
     def guarded_load_cache(path):
-        return _read_cache(path) if _safely.get() or _always() else load_cache(path)
+        return _read_cache(path) if _asked() or _always() else load_cache(path)
 
     guarded_load_cache.__wrapped__ = load_cache
     for module in (dataset, utils):
@@ -240,7 +263,13 @@ def _is_trusted(file: str | os.PathLike) -> bool:
 
 
 def _restricted(file, map_location=None, **_) -> object:
-    """torch.load, but nothing in the file runs."""
+    """torch.load, but nothing in the file runs.
+
+    Raises:
+        UntrustedCheckpointError: it asks for more than a network needs.
+        OSError: it cannot be read.
+        pickle.UnpicklingError: it is no checkpoint, or a spoilt one.
+    """
     name = Path(file)
     try:
         with open(file, "rb") as content:
@@ -261,6 +290,13 @@ def _restricted(file, map_location=None, **_) -> object:
             " or people you trust have made. If this is a layer of yours, import it and call"
             f" dynconv.yolo.allow_safe_load(...) with its class first{whole * (not _always())}"
         ) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever an instruction ends in that no network writes
+        raise pickle.UnpicklingError(
+            f"{name} is no checkpoint that can be read, or was written by torch before 1.6"
+            f" ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _read_cache(path: str | os.PathLike) -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from importlib.resources import files
 from pathlib import Path
 
 from ultralytics.nn import tasks
@@ -11,9 +10,7 @@ from ultralytics.nn import tasks
 from ..checks import check_count, did_you_mean, shown
 from ..upstream import names_of, unsupported
 from .modules import foreign
-from .registration import install
-
-_FOLDER = Path(str(files("dynconv.yolo") / "models"))
+from .registration import MODELS, install
 
 # of each model with 80 classes; `build` compares, since some mistakes raise no error
 PARAMETERS = {
@@ -43,7 +40,7 @@ def models() -> dict[str, str]:
     """The models of the package: {name: one line that says what is replaced}."""
     return {
         path.stem: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-        for path in sorted(_FOLDER.glob("*.yaml"))
+        for path in sorted(MODELS.glob("*.yaml"))
     }
 
 
@@ -61,7 +58,7 @@ def path(name: str) -> Path:
         raise ValueError(
             f"no model is called {name!r}{did_you_mean(name, names)} There are: {', '.join(names)}"
         )
-    return _FOLDER / f"{name}.yaml"
+    return MODELS / f"{name}.yaml"
 
 
 def find_by_name() -> None:
@@ -76,7 +73,7 @@ def find_by_name() -> None:
     @functools.wraps(original)
     def check_yaml(*arguments, **keywords):
         file = str((*arguments, *keywords.values(), "")[0])
-        packaged = _FOLDER / file
+        packaged = MODELS / file
         if Path(file).name == file and packaged.is_file() and not Path(file).exists():
             return str(packaged)
         return original(*arguments, **keywords)
