@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage lint lab serve bench compat colab strip repository lock licences audit audit-packages sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve bench compat colab strip repository lock licences audit audit-packages sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -13,7 +13,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 export YOLO_CONFIG_DIR := $(CURDIR)/.venv/ultralytics
 export JUPYTER_PREFER_ENV_PATH := 1
 # Building and testing ask no host for anything; `make lab` may (a reader can fetch weights or COCO8 there).
-book test coverage bench: export YOLO_OFFLINE := true
+book test coverage mutants bench: export YOLO_OFFLINE := true
 
 help:  ## list the targets (default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ coverage: env  ## which lines and branches of the package no test reaches; at mo
 	@OMP_NUM_THREADS=1 coverage run -m pytest tests -m "not site" -n 2 --dist loadfile -q \
 	  $(foreach pages,build execution jupyterlab playground_page,--ignore tests/test_$(pages).py); \
 	  tests=$$?; coverage combine --quiet && coverage report && exit $$tests
+
+mutants: env  ## break the code in one place at a time: do the tests notice? FILE=... for one, SEED=... for others
+	@python tools/proof.py && python tools/mutants.py $(FILE) $(if $(SEED),--seed $(SEED))
 
 lint: env  ## look at the code's form, and for names that are not there
 	@ruff check
