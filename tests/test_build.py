@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from conftest import ROOT, SITE
 
-from dynconv.lab.locks import turn
+from dynconv.files.locks import turn
 
 GOOD = "print('a' + ' value')"
 CLAIM = (
@@ -23,7 +23,7 @@ LEDGER = "```{posts}\n```\n\n```{claims}\n```\n\n```{claims} only\n```"
 @pytest.fixture
 def book(tmp_path):
     """The real tools and settings around one page and one chapter."""
-    for folder in ("tools", "book/theme_static", "dynconv"):
+    for folder in ("tools", "book/theme_static", "book/theme_templates", "dynconv"):
         ignored = shutil.ignore_patterns("node_modules", "__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     (tmp_path / "tools/node_modules").symlink_to(ROOT / "tools/node_modules")
