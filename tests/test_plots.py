@@ -142,6 +142,19 @@ def test_text_without_a_colour_is_ink():
     )
 
 
+def test_what_a_reader_draws_in_other_colours_stays():
+    """Colours and hatches that are not of the palette, and links that are no mark of a theme."""
+
+    def draw(ax):
+        ax.bar([0], [1], hatch="//", facecolor="#123456", edgecolor="#654321")
+        ax.text(0, 0, "x", url="https://example.org")
+
+    svg = svg_of(plots.to_html(on_axes(draw), "a figure"))
+    pattern = svg[svg.index("<pattern") : svg.index("</pattern>")]
+    assert "#123456" in pattern and "#654321" in pattern
+    assert re.search(r'<a [^>]*href="https://example.org"', svg)
+
+
 def test_no_two_figures_share_an_id():
     pages = [plots.to_html(make(), "a figure") for make in FIGURES.values()]
     ids = [set(re.findall(r'\bid="([^"]*)"', page)) for page in pages]
@@ -314,6 +327,16 @@ def test_the_line_of_a_baseline_crosses_no_number():
             assert line < box.x0 - 2 or line > box.x1 + 2, text.get_text()
 
 
+def test_bars_without_a_baseline_have_no_line():
+    assert not plots.bars({"a": 1, "b": 2}).axes[0].lines
+
+
+@pytest.mark.parametrize("numbers, aspect", [([], "auto"), ([(1, 0, 0)], 1)])
+def test_the_ground_of_a_number_is_round_in_a_diagram(numbers, aspect):
+    figure = plots.boxes([plots.Box("Conv", 0, 1)], [], numbers=numbers)
+    assert figure.axes[0].get_aspect() == aspect
+
+
 def test_dots_stand_at_their_ratio_beside_their_name():
     figure = plots.dots(
         {"a": {"parameters": 0.7, "time": 2.5}, "b": {"parameters": 1.0, "time": 1.1}},
@@ -348,9 +371,10 @@ def test_dots_of_equal_ratios_do_not_cover_each_other():
     assert min(points) > marks[0].get_markersize() + marks[0].get_markeredgewidth()
 
 
-def test_epochs_are_whole_numbers():
-    figure = plots.curves({"a": (np.arange(1, 5), np.arange(4))}, "epoch", "loss")
-    assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
+@pytest.mark.parametrize("step, whole", [(1, True), (0.5, False)])
+def test_epochs_are_whole_numbers(step, whole):
+    figure = plots.curves({"a": (np.arange(4) * step, np.arange(4))}, "epoch", "loss")
+    assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks()) == whole
 
 
 @pytest.mark.parametrize(
@@ -370,6 +394,11 @@ def test_epochs_are_whole_numbers():
             "at most 8 experts",
         ),
         (lambda ax: plots.bars({}), "at least one"),
+        (lambda ax: plots.boxes([], []), "at least one Box, got none"),
+        (
+            lambda ax: plots.boxes([plots.Box("split", 0, 0, fill=1.2)], []),
+            "from 0 to 1, got 1.2 for 'split'",
+        ),
         (lambda ax: plots.intervals({"a": {}}, "x"), "at least one"),
         (
             lambda ax: plots.detections(np.zeros((2, 4, 4)), [[]], ["a", "b"]),

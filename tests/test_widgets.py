@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import deform_conv2d
 
 import dynconv
-from dynconv.figures import style, widgets
+from dynconv.figures import custom_element, style, widgets
 from dynconv.lab import routing, scenes
 
 FIGURES = Path(widgets.__file__).parent / "touch"
@@ -495,13 +495,15 @@ def mixer(**changes):
     return widgets.kernel_mixer(**(settings | changes))
 
 
-def recorded_alpha(**changes):
-    """Four images in two lights, two layers of three and two experts."""
+def recorded_alpha(sizes=(3, 3), **changes):
+    """Four images in two lights, two layers of three and two experts, with kernels of these
+    sizes.
+    """
     rng = np.random.default_rng(0)
     alpha = {"model.1": rng.random((4, 3)), "model.3": rng.random((4, 2))}
     closeups = {}
-    for name, rows in alpha.items():
-        experts = rng.normal(size=(rows.shape[1], 5, 2, 3, 3))
+    for size, (name, rows) in zip(sizes, alpha.items()):
+        experts = rng.normal(size=(rows.shape[1], 5, 2, size, size))
         flat = experts.reshape(len(experts), -1)
         closeups[name] = routing.CloseUp(4, 1, experts[:, 4, 1], rows.mean(0), flat @ flat.T)
     conditions = ["day", "night", "day", "night"]
@@ -593,6 +595,7 @@ def test_the_figure_of_the_routers_is_small():
             ),
             r"alpha of 'model.1' must be from 0 to 1",
         ),
+        (lambda: recorded_alpha(sizes=(3, 5)), r"one size to be shown, got \[\(3, 3\), \(5, 5\)\]"),
         (lambda: widgets.kernel_mixer(experts=np.zeros((2, 3, 3))), r"at least one picture"),
         (
             lambda: mixer(image=np.zeros((1, 8, 8))),
@@ -686,6 +689,19 @@ def test_the_figure_of_the_routers_is_small():
 def test_a_wrong_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_star_may_have_nothing_to_sort():
+    assert widgets.star().data == {"points": [], "labels": []}
+
+
+@pytest.mark.parametrize("imports, found", [(0, 0), (2, 2)])
+def test_a_drawing_that_does_not_import_the_kit_once_is_named(imports, found, monkeypatch):
+    """Or the page would have the kit's names not at all, or an import that leads nowhere."""
+    line = 'import { define } from "./kit.js";\n'
+    monkeypatch.setattr(custom_element, "_source", lambda name: imports * line)
+    with pytest.raises(ValueError, match=f"touch/star.js must import the kit once.*found {found}"):
+        custom_element.module("star")
 
 
 def test_tensors_with_gradients_are_fine():
