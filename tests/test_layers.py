@@ -129,6 +129,59 @@ def test_every_parameter_gets_a_gradient_and_training_reduces_the_loss():
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": "same", "stride": (2, 1), "dilation": (2, 3), "groups": 2},
+        {"padding": (2, 1), "stride": (1, 2), "dilation": (3, 2), "bias": True},
+    ],
+)
+def test_a_scripted_layer_gives_the_same(options, folded):
+    layer = DynamicConv(4, 6, (3, 2), **options).double().eval()
+    if folded:
+        layer.shift = nn.Parameter(torch.randn(6, dtype=torch.float64))
+    x = torch.randn(3, 4, 13, 10, dtype=torch.float64)
+    torch.testing.assert_close(torch.jit.script(layer)(x), layer(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({}, "padding=(0, 0), num_experts=4, routing_activation='sigmoid'"),
+        ({"dilation": (1, 2)}, "padding=(0, 0), dilation=(1, 2), num_experts=4,"),
+        ({"padding": "same", "groups": 2}, "padding='same', groups=2, num_experts=4,"),
+        ({"num_experts": 3, "bias": True}, "padding=(0, 0), num_experts=3,"),
+    ],
+)
+def test_what_a_layer_says_of_itself(options, said):
+    layer = DynamicConv(4, 6, stride=2, **options)
+    assert layer.extra_repr().startswith(f"4, 6, kernel_size=(1, 1), stride=(2, 2), {said}")
+    assert layer.extra_repr().endswith("'sigmoid'")
+    layer.shift = nn.Parameter(torch.zeros(6))
+    assert layer.extra_repr().endswith("'sigmoid', BatchNorm folded")
+    layer = DynamicConv(4, 6, **options, routing_activation="softmax", temperature=2)
+    assert layer.extra_repr().endswith("routing_activation='softmax', temperature=2")
+    assert repr(DynamicConv(4, 6, 3, bias=True, groups=2).cond_conv) == (
+        "Experts(4 kernels of shape (6, 2, 3, 3), bias=True)"
+    )
+
+
+def test_a_layer_of_another_version_is_named_and_one_of_before_folding_is_taken():
+    layer = DynamicConv(4, 6, 3)
+    state = layer.__getstate__()
+    del state["_parameters"]["shift"]
+    copy = DynamicConv.__new__(DynamicConv)
+    copy.__setstate__(state)
+    x = torch.randn(2, 4, 5, 5)
+    assert copy.shift is None and torch.equal(copy(x), layer(x))
+    del state["groups"], state["temperature"]
+    with pytest.raises(
+        TypeError, match="another version of dynconv: it has no groups, temperature"
+    ):
+        copy.__setstate__(state)
+
+
 def test_empty_batch_saving_copying_and_autocast():
     layer = DynamicConv(4, 8, 3, 2, bias=True)
     assert layer(torch.empty(0, 4, 10, 8)).shape == (0, 8, 5, 4)
@@ -156,6 +209,20 @@ def test_empty_batch_saving_copying_and_autocast():
             dict(padding="full"),
             ValueError,
             "unknown padding 'full': expected '' or None, 'same', 'valid'",
+        ),
+        (dict(out_features=0), ValueError, "out_features must be at least 1"),
+        (dict(out_features=9, groups=2), ValueError, "in_features = 4 and out_features = 9, got 2"),
+        (dict(groups=0), ValueError, "^groups must be at least 1, got 0"),
+        (dict(num_experts=2**10 + 1), ValueError, "num_experts must be at most 1024, got 1025"),
+        (dict(dilation=0), ValueError, "^dilation must be at least 1, got 0"),
+        (dict(stride=0), ValueError, "^stride must be at least 1, got 0"),
+        (dict(padding=-1), ValueError, "^padding must be at least 0, got -1"),
+        (dict(bias="no"), TypeError, "^bias must be True or False, got 'no'"),
+        (dict(routing_activation=None), ValueError, "one of .'sigmoid', 'softmax'., got None"),
+        (
+            dict(routing_activation="softmax", temperature=float("inf")),
+            ValueError,
+            "must be positive and finite",
         ),
         (dict(kernel_size=0), ValueError, "kernel_size must be at least 1, got 0"),
         (dict(stride=(2, 2, 2)), TypeError, "stride must be an int or a pair"),
