@@ -65,10 +65,24 @@ def pipe(name):
     return spoil
 
 
+def to_itself(place):
+    place.symlink_to(place)
+
+
+def listed(make):
+    """The images stand in a file, made so."""
+
+    def spoil(folder):
+        make(folder / "list.txt")
+        (folder / YAML).write_text("train: list.txt\nval: images/val\nnames: [thing]\n")
+
+    return spoil
+
+
 def loop(name):
     def spoil(folder):
         (folder / name).unlink()
-        (folder / name).symlink_to(folder / name)
+        to_itself(folder / name)
 
     return spoil
 
@@ -146,6 +160,39 @@ BAD = {
         write("images/val/2.png", "no picture"),
         r"1 of 4 val images cannot be used: .*2\.png",
     ),
+    "a billion classes": (
+        write(YAML, "train: images/train\nval: images/val\nnc: 1000000000\n"),
+        r"data\.yaml'?: `nc:` must be at most 100000 classes, got 1e\+09",
+    ),
+    "classes without end": (
+        write(YAML, "train: images/train\nval: images/val\nnc: .inf\n"),
+        "at most 100000 classes, got inf",
+    ),
+    "a name for each of many": (
+        write(YAML, f"train: images/train\nval: images/val\nnames: {['a'] * 200_001}\n"),
+        "stands for more than 200000 values",
+    ),
+    "a loop of links for the folder": (
+        lambda folder: (remove("images/train")(folder), to_itself(folder / "images/train")),
+        r"loop.*images/train|images/train.*does not exist",
+    ),
+    "a name that is too long": (
+        write(YAML, f"train: {'x' * 5000}\nval: images/val\nnames: [thing]\n"),
+        "File name too long",
+    ),
+    "a picture for a list": (
+        write(YAML, "train: images/train/0.png\nval: images/val\nnames: [thing]\n"),
+        r"the train images in .*images/train/0\.png: .*utf-8.*can't decode",
+    ),
+    "a list of another encoding": (
+        listed(lambda file: file.write_bytes(b"./images/train/caf\xe9.png\n")),
+        r"the train images in .*list\.txt: .*utf-8.*can't decode",
+    ),
+    "a list without end": (
+        listed(lambda file: (file.touch(), os.truncate(file, 2**40))),
+        r"a list of images has at most 268435456 bytes",
+    ),
+    "a pipe for a list": (listed(os.mkfifo), r"the train images in .*list\.txt.* is a named pipe"),
     "image of a list missing": (
         lambda folder: (
             write("list.txt", "./images/train/0.png\n./images/train/no such.png\n")(folder),

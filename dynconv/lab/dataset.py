@@ -44,6 +44,7 @@ class Dataset:
         }
 
 
+MOST_BYTES_OF_A_LIST = 2**28  # some millions of paths
 # What a training takes as its data.
 Data = Scenes | Dataset | str | os.PathLike
 
@@ -87,10 +88,12 @@ def check_dataset(data: Data) -> Dataset:
 # What ultralytics' check raises if a data YAML is not there, is none, or does not hold what it
 # should, in its several versions.
 _UNREADABLE = (
-    FileNotFoundError,
+    OSError,
+    RuntimeError,  # a loop of links
     SyntaxError,
     TypeError,
     ValueError,
+    ArithmeticError,
     KeyError,
     AttributeError,
     AssertionError,
@@ -148,8 +151,23 @@ def _check_file(source: str | os.PathLike) -> None:
             check_file("data set", place)
             if place.suffix in (".yaml", ".yml"):
                 check_yaml(place)
+                _check_number_of_classes(place)
     except (ValueError, OSError) as error:
         raise DataError(f"{shown(str(source))}: {error}") from error
+
+
+def _check_number_of_classes(file: Path) -> None:
+    """ultralytics would make a name for each."""
+    from ultralytics.utils import YAML
+
+    from ..yolo.model_dict import MOST
+
+    try:
+        count = float(YAML.load(file).get("nc") or 0)
+    except Exception:  # what is wrong with the file is said by ultralytics
+        return
+    if count > MOST["classes"]:
+        raise ValueError(f"`nc:` must be at most {MOST['classes']} classes, got {count:g}")
 
 
 def _find_images(source: str | os.PathLike, split: str, places) -> list[Path]:
@@ -165,13 +183,14 @@ def _find_images(source: str | os.PathLike, split: str, places) -> list[Path]:
             raise DataError(
                 f"{source}: the {split} images should be in {place}, which does not exist"
             )
-        if place.is_file():  # one image per line; those that begin with ./ lie beside the list
-            lines = place.read_text(encoding="utf-8-sig").strip().splitlines()
-            files += [
-                place.parent / line if line.startswith("./") else Path(line) for line in lines
-            ]
-        else:
-            files += [file for file in place.rglob("*") if file.suffix[1:].lower() in IMG_FORMATS]
+        try:
+            if place.is_dir():
+                found = place.rglob("*")
+                files += [file for file in found if file.suffix[1:].lower() in IMG_FORMATS]
+            else:
+                files += _read_list(place)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{source}: the {split} images in {place}: {error}") from error
     if not files:
         raise DataError(
             f"{source}: there is no image in {', '.join(map(str, places))}, where the {split}"
@@ -180,6 +199,14 @@ def _find_images(source: str | os.PathLike, split: str, places) -> list[Path]:
     for file in files:
         _refuse_no_file(source, split, file)
     return sorted(files)
+
+
+def _read_list(file: Path) -> list[Path]:
+    """One image per line; those that begin with ./ lie beside the list."""
+    if check_file("list of images", file).stat().st_size > MOST_BYTES_OF_A_LIST:
+        raise ValueError(f"a list of images has at most {MOST_BYTES_OF_A_LIST} bytes")
+    lines = file.read_text(encoding="utf-8-sig").strip().splitlines()
+    return [file.parent / line if line.startswith("./") else Path(line) for line in lines]
 
 
 def _refuse_no_file(source: str | os.PathLike, split: str, file: Path) -> None:
