@@ -6,6 +6,7 @@ import execution
 import pytest
 from conftest import ROOT
 
+MEMORY = 1.3e9  # bytes: what book/teachers.md promises of the first chapters
 NAMES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("[nb]*/*.ipynb"))]
 
 
@@ -25,3 +26,11 @@ def test_passed_when_the_book_was_built(chapters, name):
     cells = chapters[name].code_cells(execution.nbformat.read(chapters[name].copy, as_version=4))
     assert all(cell.execution_count for cell in cells if cell.source.strip())
     assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_needs_no_more_memory_than_is_promised(chapters, number):
+    """Its kernel and what that starts, together, at any time of the execution."""
+    (name,) = [name for name in NAMES if name.startswith(f"notebooks/{number:02}_")]
+    result = chapters[name].result()
+    assert result and result["peak"] < MEMORY, name

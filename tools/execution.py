@@ -66,9 +66,10 @@ class Chapter:
         return f"{dependencies.PACKAGE}.lab.training" in self.modules
 
     def result(self):
-        """{'digest', 'seconds', 'finished'} of the execution of this code, or None."""
+        """{'digest', 'seconds', 'peak', 'finished'} of the execution of this code, or None."""
         try:  # absent or broken, there is none
-            record = json.loads(self.record.read_text(encoding="utf-8"))
+            found = json.loads(self.record.read_text(encoding="utf-8"))
+            record = {key: found[key] for key in ("digest", "seconds", "peak", "finished")}
             # Also the copy: what a killed build left running may have written it since.
             copied = json.loads(self.copy.read_text(encoding="utf-8"))["metadata"][DIGEST]
             return record if record["digest"] == copied == self.digest else None
@@ -93,10 +94,10 @@ class Chapter:
         write(self.copy, nbformat.writes(notebook))
 
 
-def write_record(copy, seconds):
-    """Say of a copy that its execution has passed."""
+def write_record(copy, seconds, peak):
+    """Say of a copy that its execution has passed, and that its processes held `peak` bytes."""
     digest = nbformat.read(copy, as_version=4).metadata[DIGEST]
-    record = {"digest": digest, "seconds": seconds, "finished": time.time()}
+    record = {"digest": digest, "seconds": seconds, "peak": peak, "finished": time.time()}
     write(copy.with_suffix(".json"), json.dumps(record))
 
 

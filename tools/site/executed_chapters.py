@@ -62,10 +62,10 @@ def anchor_cells(app, doctree):
 
 
 class ExecutionTable(SphinxDirective):
-    """`{execution-table}`: when each chapter was executed, and how long it took."""
+    """`{execution-table}`: when each chapter was executed, how long it took, and its memory."""
 
     def run(self):
-        rows = ["| Chapter | Finished (UTC) | Seconds |", "|---|---|--:|"]
+        rows = ["| Chapter | Finished (UTC) | Seconds | Memory, GB |", "|---|---|--:|--:|"]
         chapters = executed()
         for docname in sorted(chapters, key=lambda name: (name.startswith("book/"), name)):
             chapter = chapters[docname]
@@ -75,7 +75,7 @@ class ExecutionTable(SphinxDirective):
                 title = chapter.notebook.cells[0].source.partition("\n")[0].lstrip("# ")
                 rows.append(
                     f"| [{title}](/{docname}.ipynb) | {when:%Y-%m-%d %H:%M} |"
-                    f" {result['seconds']:.0f} |"
+                    f" {result['seconds']:.0f} | {result['peak'] / 1e9:.2f} |"
                 )
         return self.parse_text_to_nodes("\n".join(rows))
 
