@@ -4,6 +4,7 @@ is named with its error.
 
 import ast
 import json
+import shutil
 import sys
 import tomllib
 
@@ -82,20 +83,6 @@ def test_every_module_that_a_model_file_names_is_trained():
     assert trained == named
 
 
-def test_a_step_that_fails_is_reported_with_its_error_and_the_others_go_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(compat, "STEPS", {"build": "", "else": "", "last": ""})
-    monkeypatch.setattr(compat, "PROGRAMS", tmp_path)
-    (tmp_path / "build.py").write_text("raise ImportError('not with this numpy')")
-    (tmp_path / "else.py").write_text("print('something else')")
-    (tmp_path / "last.py").write_text("open('trained.json', 'w').write('{}'); print('ok')")
-    steps = {
-        "build": "ImportError: not with this numpy",
-        "else": "expected ok, got something else",
-        "last": "yes",
-    }
-    assert compat.attempt(sys.executable, "1.2.3") == (steps, {"trained": {}})
-
-
 @pytest.fixture
 def uv(tmp_path, monkeypatch):
     """What uv is asked, while the cache is empty and resolving gives `a==1` (or what is put in)."""
@@ -131,39 +118,68 @@ def test_an_environment_is_made_once_and_anew_when_a_version_moves(uv):
     assert uv[0].startswith("venv ") and "--only-binary :all:" in uv[1]
 
 
-def test_what_was_tried_is_not_tried_again_until_it_changes_or_is_named(uv, tmp_path, monkeypatch):
-    tried, said = [], {"build": "yes", "else": "yes"}
-
-    def attempt(*_):
-        tried.append(said)
-        return dict(said), {"trained": {"a model": "its module"}}
-
-    monkeypatch.setattr(compat, "STEPS", said)
+@pytest.fixture
+def trial(uv, tmp_path, monkeypatch):
+    """A trial of one environment with two programs, each of which notes that it ran."""
+    programs, ran = tmp_path / "programs", tmp_path / "ran"
+    programs.mkdir()
+    ran.write_text("")
+    note = f"import sys; print(*sys.argv[1:], file=open({str(ran)!r}, 'a'))\n"
+    for name in ("build", "last"):
+        (programs / f"{name}.py").write_text(note + "print('ok')")
+    monkeypatch.setattr(compat, "STEPS", {"build": "", "last": ""})
     monkeypatch.setattr(compat, "SHOWN", ())
+    monkeypatch.setattr(compat, "PROGRAMS", programs)
     monkeypatch.setattr(compat, "RESULTS", tmp_path / "results.json")
     monkeypatch.setattr(compat, "write_page", lambda _: None)
-    monkeypatch.setattr(compat, "attempt", attempt)
     monkeypatch.setattr(environments, "environments", lambda: {"one": ("3.11", {"a": "1"})})
     monkeypatch.setattr(environments, "interpreter", {"3.11": sys.executable}.get)
+    monkeypatch.setattr(environments, "installed", lambda *_: sys.executable)
     monkeypatch.setattr(environments, "floors", lambda *_: {"a": "1"})
     monkeypatch.setattr(environments, "known", lambda wanted: {"ultralytics": wanted[0]})
-    asked = "one"
 
-    def again(only=None):
-        before = len(tried)
-        compat.try_environment("one", compat.results(), again=bool(only))
-        return len(tried) - before
+    def tried():
+        """(what the programs that ran were told, what came out)"""
+        ran.write_text("")
+        compat.try_environment("one", compat.results())
+        return ran.read_text().split(), compat.results()["environments"]["one"]["steps"]
 
-    assert [again(), again(), again(asked), again()] == [1, 0, 1, 0]
-    assert compat.results()["trained"] == {"a model": "its module"}
-    uv.answer = "a==2\n"  # there is a newer version
-    assert [again(), again()] == [1, 0]
-    monkeypatch.setattr(compat, "PROGRAMS", tmp_path)  # the programs are others
-    said["else"] = "an error"
-    assert [again(), again()] == [1, 1]  # what failed is tried again
+    tried.programs, tried.note = programs, note
+    return tried
+
+
+WELL = {"build": "yes", "last": "yes"}
+
+
+def test_what_was_tried_is_not_tried_again_until_a_version_or_the_code_changes(uv, trial):
+    assert trial() == (["a==1", "a==1"], WELL)
+    assert trial() == ([], WELL)
+    uv.answer = "a==2\n"
+    assert trial() == (["a==2", "a==2"], WELL)
+    (trial.programs / "last.py").write_text(trial.note + "print('the same'), print('ok')")
+    assert trial() == (["a==2", "a==2"], WELL)
+    assert trial() == ([], WELL)
+
+
+def test_what_fails_is_told_and_it_alone_is_tried_again(trial, tmp_path):
+    (trial.programs / "last.py").write_text(
+        trial.note + "open('trained.json', 'x').write('{}')\nraise ImportError('no such numpy')"
+    )
+    failed = {"build": "yes", "last": "ImportError: no such numpy"}
+    assert trial() == (["a==1", "a==1"], failed)
+    (tmp_path / "one.run/trained.json").unlink()
+    assert trial() == (["a==1"], failed)  # where the first program has left what this one needs
+    shutil.rmtree(tmp_path / "one.run")
+    assert trial() == (["a==1", "a==1"], failed)
+    (trial.programs / "last.py").write_text(trial.note + "print('something else')")
+    assert trial()[1]["last"] == "expected ok, got something else"
+    assert compat.results()["trained"] == {}
+
+
+def test_a_python_that_is_not_there_is_named(trial, monkeypatch):
     monkeypatch.setattr(environments, "interpreter", {}.get)
     with pytest.raises(environments.Unsolvable, match=r"no Python 3\.11 on this machine"):
-        again()
+        trial()
 
 
 def test_a_name_that_no_environment_has_is_refused():

@@ -7,8 +7,8 @@ of its own; in the newest one also beside copies of ultralytics whose `parse_mod
 (parse_changes.py).
 
 Results go to book/compatibility.json, and from there into the tables of book/compatibility.md,
-after each environment. What was tried already with this code and these versions, and went well, is
-not tried again unless it is named: `make compat ONLY=newest` tries the environments whose names
+after each program. What ended well with this code and these versions does not run again, so that a
+stopped trial goes on where it was. `make compat ONLY=newest` tries the environments whose names
 begin so, and leaves the changes alone.
 """
 
@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,8 +61,13 @@ def digest(*more):
     )
 
 
-def run(program, arguments, folder, python):
-    """'yes' if the program ends with 'ok', else what went wrong."""
+def run(program, ultralytics, folder, python):
+    """'yes' if the program, told the version of ultralytics, ends with 'ok'; else what went wrong.
+
+    Args:
+        folder: to run it in.
+        python: of the environment.
+    """
     environment = os.environ | {
         "YOLO_OFFLINE": "true",
         "YOLO_AUTOINSTALL": "false",
@@ -73,7 +79,7 @@ def run(program, arguments, folder, python):
     try:
         done = subprocess.run(
             # -P: else the programs could be imported in place of modules with such names
-            [python, "-P", PROGRAMS / f"{program}.py", *arguments],
+            [python, "-P", PROGRAMS / f"{program}.py", ultralytics],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -88,45 +94,44 @@ def run(program, arguments, folder, python):
     return "yes" if last == "ok" else f"expected ok, got {last}"
 
 
-def attempt(python, ultralytics):
-    """({step: 'yes' or what went wrong}, {what a program wrote down: its content})."""
-    arguments = {"modules": [ultralytics]}
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        steps = {step: run(step, arguments.get(step, []), folder, python) for step in STEPS}
-        written = {name: folder / f"{name}.json" for name in ("parameters", "trained")}
-        return steps, {
-            name: json.loads(file.read_text()) for name, file in written.items() if file.exists()
-        }
-
-
 def fine(row):
     return all(row["steps"].get(step) == "yes" for step in STEPS)
 
 
-def try_environment(name, found, again):
-    """Make an environment and run every program in it, unless that was done. `found`: the results,
-    which it adds to.
+def try_environment(name, found):
+    """Make an environment and run every program in it that has not yet ended well with this code
+    and these versions. `found`: the results, which it adds to.
     """
     version, given = environments.environments()[name]
     if not (python := environments.interpreter(version)):
         raise environments.Unsolvable(f"there is no Python {version} on this machine")
     wanted = environments.pins(python, given)
     versions = {"Python": environments.version_of(python)} | environments.known(wanted)
-    code, old = digest(versions["Python"], *wanted), found["environments"].get(name)
-    if old and old["digest"] == code and fine(old) and not again:
+    code, row = digest(versions["Python"], *wanted), found["environments"].get(name, {})
+    folder = environments.CACHE / f"{name}.run"  # what one program leaves, others need
+    if row.get("digest") != code or not (fine(row) or folder.exists()):
+        shutil.rmtree(folder, ignore_errors=True)
+        row = {"given": given, "versions": versions, "digest": code, "seconds": 0, "steps": {}}
+    if fine(row):
         say(f"{name}: nothing has changed since it was tried")
         return
     python = environments.installed(name, python, wanted)
+    folder.mkdir(exist_ok=True)
     say(f"{name}: " + ", ".join(f"{each} {versions[each]}" for each in ("Python", *SHOWN)))
-    begun = time.monotonic()
-    steps, written = attempt(python, versions["ultralytics"])
-    seconds = round(time.monotonic() - begun)
-    say(f"{name}: {seconds} s: " + "  ".join(f"{key}: {value}" for key, value in steps.items()))
-    row = {"given": given, "versions": versions, "digest": code, "seconds": seconds, "steps": steps}
-    found["environments"][name] = row
-    found |= written
-    write(found)
+    for step in STEPS:
+        if row["steps"].get(step) != "yes":
+            begun = time.monotonic()
+            row["steps"][step] = run(step, versions["ultralytics"], folder, python)
+            seconds = time.monotonic() - begun
+            row["seconds"] = round(row["seconds"] + seconds)
+            say(f"{name}: {step}: {row['steps'][step]} ({seconds:.0f} s)")
+            for fact in ("parameters", "trained"):  # which programs have written down
+                if (file := folder / f"{fact}.json").exists():
+                    found[fact] = json.loads(file.read_text(encoding="utf-8"))
+            found["environments"][name] = row
+            write(found)
+    if fine(row):
+        shutil.rmtree(folder)
 
 
 def try_changes(found):
@@ -242,7 +247,7 @@ def main(only=None):
     found, bad = results(), []
     for name in chosen:
         try:
-            try_environment(name, found, again=bool(only))
+            try_environment(name, found)
         except environments.Unsolvable as error:
             say(f"{name}: not tried: {error}")
             bad.append(name)

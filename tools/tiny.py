@@ -26,8 +26,8 @@ def make_data(folder: Path) -> Path:
     """
     rng = np.random.default_rng(0)
     for part in ("train", "val"):
-        (folder / "images" / part).mkdir(parents=True)
-        (folder / "labels" / part).mkdir(parents=True)
+        (folder / "images" / part).mkdir(parents=True, exist_ok=True)
+        (folder / "labels" / part).mkdir(parents=True, exist_ok=True)
         for i in range(4):
             Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(
                 folder / "images" / part / f"{i}.png"
