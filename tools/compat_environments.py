@@ -16,6 +16,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import lock
+
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = ROOT / "pyproject.toml"
 CACHE = ROOT / ".venv/compat"
@@ -84,12 +86,15 @@ def uv():
         return found
     folder = CACHE / "uv"
     if not (folder / "bin/uv").exists():
-        project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-        wanted = [line for line in project["optional-dependencies"]["proof"] if line[:2] == "uv"]
+        (wanted,) = [entry for entry in lock.entries("proof.txt") if entry.startswith("uv==")]
         make = [sys.executable, "-m", "venv", "--clear", folder]
-        install = [folder / "bin/python", "-m", "pip", "install", "--quiet", *wanted]
-        if any(subprocess.run(command).returncode for command in (make, install)):
-            sys.exit("compat: uv could not be installed; the reason stands above")
+        install = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--require-hashes"]
+        file = CACHE / "uv.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(wanted, encoding="utf-8")
+        for command in (make, [*install, "-r", file]):
+            if subprocess.run(command).returncode:
+                sys.exit("compat: uv could not be installed; the reason stands above")
     return str(folder / "bin/uv")
 
 
