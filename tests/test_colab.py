@@ -2,11 +2,13 @@
 in the frame of an output, is seen.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
 
 import colab
+import colab_client
 import colab_notebook
 import colab_stack
 import nbformat
@@ -124,6 +126,31 @@ def test_a_notebook_is_executed_as_on_colab(monkeypatch):
     notebook = nbformat.v4.new_notebook(cells=cells)
     assert colab_notebook.execute(notebook, sys.executable) == "ValueError: too much"
     assert colab_notebook.messages(notebook) == ["a warning", "Colab's vault is asked for HF_TOKEN"]
+
+
+LOSES_A_REPLY = """
+import pathlib
+session, first_time = get_ipython().kernel.session, pathlib.Path(FILE)
+
+def send(stream, name, *rest, send=session.send, **options):
+    if name == "execute_reply" and not first_time.exists():
+        first_time.touch()
+        return session.msg(name, rest[0])
+    return send(stream, name, *rest, **options)
+
+session.send = send
+"""
+
+
+def test_a_lost_reply_is_noticed_and_the_notebook_runs_once_more(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(colab_client, "SECONDS_FOR_A_REPLY", 0.5)
+    source = f"FILE = {str(tmp_path / 'was lost')!r}\n{LOSES_A_REPLY}"
+    cells = [nbformat.v4.new_code_cell(each) for each in (source, "print('the end')")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    row = colab_notebook.attempt(notebook, sys.executable, contextlib.nullcontext)
+    assert row["stopped"] == "" and notebook.cells[1].outputs[0].text == "the end\n"
+    said = "colab: lost on the way from the kernel: the reply to cell 1; once more\n"
+    assert capsys.readouterr().out == said
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,16 @@ ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = ROOT / "tools/colab"
 KEPT = re.compile("PATH|LANG|LC_.*|TMPDIR|SSL_.*|PIP_.*|OMP_.*|.*_proxy", re.IGNORECASE)
 PROGRESS = re.compile(r"\r|\d%\||\x1b\[[0-9;]*[A-Zm]")
+LOST = "lost on the way from the kernel"
 WIDTH, EMPTY = 800, 16  # px: about Colab's width of an output, and the height before it is told
 
 
 def execute(notebook, python):
     """Run the cells of a notebook and keep their outputs in it. Returns what stopped it, or ''."""
     # here, not above: reading the results needs no Jupyter
+    from colab_client import Client
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellControlSignal, DeadKernelError
 
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +36,7 @@ def execute(notebook, python):
         command.append("--IPKernelApp.kernel_class=google.colab._kernel.Kernel")
         spec = {"argv": command, "display_name": "Colab", "language": "python"}
         (kernels / "colab/kernel.json").write_text(json.dumps(spec))
-        client = NotebookClient(
+        client = Client(
             notebook,
             km=AsyncKernelManager(
                 kernel_name="colab",
@@ -47,6 +48,8 @@ def execute(notebook, python):
         try:
             client.execute(env=surroundings(python, home), cleanup_kc=True)
         except (CellControlSignal, DeadKernelError) as error:  # a cell failed or took too long
+            if client.lost:
+                return f"{LOST}: {client.lost}"
             named = getattr(error, "ename", type(error).__name__)
             return f"{named}: {getattr(error, 'evalue', error)}".strip().splitlines()[0]
     return ""
@@ -161,9 +164,13 @@ def in_a_frame(html, browser):
 
 def attempt(notebook, python, chromium):
     """All that is to be known of one run. `chromium`: gives a browser, as `chromium.chromium`."""
-    begin = time.monotonic()
-    stopped = execute(notebook, python)
-    seconds = round(time.monotonic() - begin)
+    for _ in range(2):
+        begin = time.monotonic()
+        stopped = execute(notebook, python)
+        seconds = round(time.monotonic() - begin)
+        if not stopped.startswith(LOST):
+            break
+        print(f"colab: {stopped}; once more", flush=True)
     with chromium() as browser:  # not before: Playwright's event loop and that of Jupyter
         frames = in_frames(notebook, browser)
     return {
