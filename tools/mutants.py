@@ -250,17 +250,25 @@ class Room:
         return os.waitstatus_to_exitcode(ended[1]), used
 
     def look(self):
-        """Run the tests as the code is: they must pass, and show what each reaches."""
+        """Run the tests as the code is, to see what each reaches, and once more as for a mutant:
+        they must pass, or a mutant would be killed by something else.
+        """
         kept = ROOT / f"_build/mutants/{self.name}-{digest(self.tests + self.files)}.json"
-        if not kept.exists():
+        seen = json.loads(kept.read_text()) if kept.exists() else None
+        if not seen:
             code, used = self.forked(lambda: Watched(self.files, self.note), self.tests, 3600)
             if code:
                 said = self.log.read_text()
                 sys.exit(f"mutants: the tests fail before anything is broken:\n{said}")
-            kept.write_text(self.note.read_text())
+            seen = json.loads(self.note.read_text())
             print(f"mutants: {self.name}: the tests take {used:.0f} s", flush=True)
-        seen = json.loads(kept.read_text())
         self.seconds, self.reached = seen["seconds"], seen["reached"]
+        if not kept.exists():
+            file = self.files[0]
+            nothing = Place(file, "", set(), None, None)
+            if killer := self.kills(nothing, (ROOT / file).read_text())[0]:
+                sys.exit(f"mutants: nothing was broken, and this fails: {killer}")
+            kept.write_text(json.dumps(seen))
 
     def kills(self, place, source):
         """The test that fails with this source, '' if none does, and the seconds of that."""
