@@ -28,6 +28,8 @@ def copy(tmp_path_factory):
         ("a wrapper with fixed arguments", "ultralytics"),
         ("a method, and no function", "dynconv"),
         ("another name for the same function is called", "ultralytics"),
+        ("Conv is gone from ultralytics.nn.modules", "dynconv"),
+        ("classifiers have a parse_model of their own", "ultralytics"),
     ],
 )
 def test_a_changed_parse_model_gives_the_right_model_or_a_name(what, first, copy):

@@ -16,7 +16,7 @@ from ultralytics import YOLO
 from ultralytics.nn import tasks
 
 from dynconv import yolo
-from dynconv.lab import routing, training
+from dynconv.lab import kernels, routing, sweep, training
 from dynconv.yolo import restricted, safe_load
 
 TINY = dict(epochs=2, imgsz=64, batch=4, workers=0, device="cpu", plots=False, amp=False)
@@ -83,7 +83,10 @@ DOORS = {
     "swap": lambda file, data: routing.swap(file, IMAGES, LABELS, ["a"]),
     "dynamic_layers": lambda file, data: routing.dynamic_layers(file),
     "untrained": lambda file, data: routing.untrained(file, IMAGES),
+    "calibrated": lambda file, data: routing.calibrated(file, IMAGES),
     "mixed_kernels": lambda file, data: routing.mixed_kernels(file, {}),
+    "closeups": lambda file, data: kernels.closeups(file, {}),
+    "sweep": lambda file, data: sweep.sweep([str(file)], data, TINY, folder=file.parent),
 }
 
 
@@ -301,9 +304,10 @@ def test_what_is_no_file_is_named_at_once(door, kind, tmp_path, data):
 def test_it_does_not_matter_what_is_imported_first(tmp_path, first):
     """ultralytics.data imports ultralytics.nn, and so the bridge, when it is half there itself."""
     code = (
-        f"import dynconv, {first}; from dynconv.yolo import safely; safely().__enter__(); "
-        "from ultralytics.data import dataset, utils; from ultralytics.utils import patches; "
+        f"import dynconv, {first}; from ultralytics.data import dataset, utils; "
+        "from ultralytics.engine import trainer; from ultralytics.utils import patches; "
         "print(all(hasattr(each, '__wrapped__') for each in (patches.torch_load,"
-        " dataset.load_dataset_cache_file, utils.load_dataset_cache_file)))"
+        " dataset.load_dataset_cache_file, utils.load_dataset_cache_file,"
+        " trainer.check_det_dataset, utils.check_det_dataset)))"
     )
     assert run_python(code, tmp_path) == "True"

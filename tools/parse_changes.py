@@ -774,6 +774,228 @@ def _(text):
     )
 
 
+# --- what the bridge stands on, and shapes that nobody has yet ------------------------------------
+
+
+def after(text, lines):
+    """The text with lines at its end."""
+    return f"{text}\n\n{lines}\n"
+
+
+def where_made(text, lines):
+    """The text with lines before a module that was made is added to the network."""
+    return put(text, ("        layers.append(m_)", f"{lines}\n        layers.append(m_)"))
+
+
+FOREIGN = 'not type(m_).__module__.startswith(("ultralytics.", "torch."))'
+
+
+@change("Conv is gone from ultralytics.nn.modules", REFUSED)
+def _(text):
+    return after(text, "import ultralytics.nn.modules as modules\n\ndel modules.Conv")
+
+
+@change("C2f is a function that makes one", REFUSED)
+def _(text):
+    lines = """
+        import ultralytics.nn.modules as modules
+
+        modules.C2f = lambda *args, **keywords: C2f(*args, **keywords)
+    """
+    return after(text, textwrap.dedent(lines))
+
+
+@change("make_divisible has moved", REFUSED)
+def _(text):
+    return after(text, "import ultralytics.utils.ops\n\ndel ultralytics.utils.ops.make_divisible")
+
+
+@change("classifiers have a parse_model of their own", REFUSED)
+def _(text):
+    body = text[text.index(FUNCTION) : text.index(AFTER)]
+    other = body.replace("def parse_model(", "def parse_classifier(")
+    lines = """
+        def _build(self, cfg="yolov8n-cls.yaml", ch=3, nc=None, verbose=True):
+            global parse_model
+            kept, parse_model = parse_model, parse_classifier
+            try:
+                _before(self, cfg, ch, nc, verbose)
+            finally:
+                parse_model = kept
+
+
+        _before, ClassificationModel.__init__ = ClassificationModel.__init__, _build
+    """
+    return after(put(text, (AFTER, f"\n\n{other}{AFTER}")), textwrap.dedent(lines))
+
+
+@change("what is not ultralytics' own is frozen", REFUSED)
+def _(text):
+    return where_made(text, f"        m_.requires_grad_(not {FOREIGN})")
+
+
+@change("what is not ultralytics' own starts at zero", REFUSED)
+def _(text):
+    zeros = "[torch.nn.init.zeros_(p) for p in m_.parameters()]"
+    return where_made(text, f"        {FOREIGN} and {zeros}")
+
+
+@change("layers that are not ultralytics' own are refused at the end", REFUSED)
+def _(text):
+    lines = f"        if {FOREIGN}:\n            raise TypeError(type(m_))"
+    return where_made(text, lines)
+
+
+@change("there may be a third section", RIGHT)
+def _(text):
+    rows = 'd["backbone"] + d["head"]'
+    return put(text, (rows, 'd["backbone"] + d.get("neck", []) + d["head"]'))
+
+
+@change("a class with a method parses, and the function calls it", REFUSED)
+def _(text):
+    start, end = text.index(FUNCTION), text.index(AFTER)
+    method = text[start:end].replace(FUNCTION, "def parse(self, d, ch, verbose):")
+    parser = "class Parser:\n" + textwrap.indent(method, "    ")
+    call = f"{FUNCTION}\n    return Parser().parse(d, ch, verbose)\n"
+    return f"{text[:start]}{parser}\n\n\n{call}{text[end:]}"
+
+
+@change("it is dispatched by the type of the model", REFUSED)
+def _(text):
+    lines = """
+        import functools
+
+
+        @functools.singledispatch
+        def parse_model(d, ch, verbose=True):
+            raise TypeError(type(d))
+
+
+        @parse_model.register(dict)
+        def _(d, ch, verbose=True):"""
+    return put(text, (FUNCTION, textwrap.dedent(lines).lstrip()))
+
+
+@change("a coroutine, which the function runs", REFUSED)
+def _(text):
+    call = f"{FUNCTION}\n    import asyncio\n\n    return asyncio.run(_parse(d, ch, verbose))\n"
+    return put(
+        text, (FUNCTION, "async def _parse(d, ch, verbose=True):"), (AFTER, f"\n\n{call}{AFTER}")
+    )
+
+
+@change("a decorator registers who is scaled", RIGHT)
+def _(text):
+    lines = """
+        REGISTRY = {}
+
+
+        def scaled(cls):
+            REGISTRY[cls.__name__] = cls
+            return cls
+
+
+        for each in SCALED:
+            scaled(each)
+    """
+    text = above(hoisted(text, SCALED="base_modules"), textwrap.dedent(lines))
+    return put(text, ("if m in base_modules:", "if m.__name__ in REGISTRY:"))
+
+
+@change("a class reads its own arguments", RIGHT)
+def _(text):
+    lines = """
+        def _parsed(cls, ch, f, n, args, width, max_channels):
+            c2 = make_divisible(min(args[0], max_channels) * width, 8)
+            return c2, n, [ch[f], c2, *args[1:]]
+
+
+        Conv.parse_args = classmethod(_parsed)
+    """
+    own = """        if "parse_args" in vars(m):
+            c2, n, args = m.parse_args(ch, f, n, args, width, max_channels)
+        elif m in base_modules:"""
+    return put(above(text, textwrap.dedent(lines)), ("        if m in base_modules:", own))
+
+
+@change("the width counts for classes with a mark of their own", RIGHT)
+def _(text):
+    lines = """
+        for each in list(globals().values()):
+            if isinstance(each, type) and issubclass(each, torch.nn.Module):
+                each.scalable = True
+    """
+    text = above(text, textwrap.dedent(lines))
+    return put(text, ("if m is not Classify:", 'if vars(m).get("scalable") and m is not Classify:'))
+
+
+@change("rows that repeat are written out before the loop", REFUSED)
+def _(text):
+    lines = """
+        def _written_out(rows, depth, inside):
+            for f, n, m, args in rows:
+                k = max(round(n * depth), 1) if n > 1 else n
+                if k == 1 or m in inside:
+                    yield [f, n, m, args]
+                else:
+                    yield from ([f if i == 0 else -1, 1, m, list(args)] for i in range(k))
+    """
+    loop = """    inside = {each.__name__ for each in repeat_modules}
+    rows = _written_out(d["backbone"] + d["head"], depth, inside)
+    for i, (f, n, m, args) in enumerate(rows):"""
+    return put(above(text, textwrap.dedent(lines)), (LOOP, loop))
+
+
+@change("the rows are compiled to a graph first", RIGHT)
+def _(text):
+    lines = """
+        def _graph(d):
+            rows, keys = d["backbone"] + d["head"], ("id", "from", "n", "op", "args")
+            return [dict(zip(keys, (i, *row[:3], list(row[3])))) for i, row in enumerate(rows)]
+    """
+    loop = """    for node in _graph(d):
+        i, f, n, m, args = (node[key] for key in ("id", "from", "n", "op", "args"))"""
+    return put(above(text, textwrap.dedent(lines)), (LOOP, loop))
+
+
+@change("networks are kept by their rows", REFUSED)
+def _(text):
+    key = 'str([d.get(k) for k in ("nc", "scale", "scales", "backbone", "head")])'
+    kept = f"    if {key} in _KEPT:\n        return deepcopy(_KEPT[{key}])\n    key = {key}\n"
+    done = "    return torch.nn.Sequential(*layers), sorted(save)"
+    keep = "    _KEPT[key] = deepcopy((torch.nn.Sequential(*layers), sorted(save)))\n"
+    text = put(above(text, "_KEPT = {}"), (done, keep + done))
+    return put(text, ("    # Args\n    legacy", f"{kept}    # Args\n    legacy"))
+
+
+@change("the scale is an object", REFUSED)
+def _(text):
+    text = put(
+        text,
+        (
+            "        depth, width, max_channels = scales[scale]",
+            "        size = __import__('types').SimpleNamespace()\n"
+            "        size.depth, size.width, size.most = scales[scale]",
+        ),
+        (SCALED, SCALED.replace("max_channels", "size.most").replace("width", "size.width")),
+        (DEPTH, DEPTH.replace("depth", "size.depth")),
+    )
+    return put(text, ("    if scales:", "    del depth, width, max_channels\n    if scales:"))
+
+
+@change("Conv is given what its row leaves out", REFUSED)
+def _(text):
+    made = "            args = [c1, c2, *args[1:]]\n"
+    more = "            if m is Conv:\n                args += [1, 1][len(args) - 2 :]\n"
+    return put(text, (made, made + more))
+
+
+@change("names are read in any case", RIGHT)
+def _(text):
+    return put(text, (LOOKED_UP, "{k.lower(): v for k, v in globals().items()}[m.lower()]"))
+
+
 # --- trying one -----------------------------------------------------------------------------------
 
 
@@ -836,7 +1058,13 @@ def main(first):
     from ultralytics.nn import tasks
 
     import dynconv  # noqa: F401
-    from dynconv import yolo
+    from dynconv.edits import UnsupportedUltralytics
+
+    try:
+        from dynconv import yolo
+    except UnsupportedUltralytics as error:  # what it stands on is gone, and so are its functions
+        assert "dynconv is tested with" in str(error)
+        yolo = None
 
     def parameters(model):
         return sum(p.numel() for p in getattr(model, "model", model).parameters())
@@ -846,15 +1074,15 @@ def main(first):
             assert parameters(YOLO(f"{name}.yaml")) == count, f"{name} is another model"
 
     check_stock()
-    ways = {name: lambda name=name: yolo.build(name) for name in OURS}
-    file = yolo.path(OURS[0])
+    ways = {name: lambda name=name: yolo.build(name) for name in OURS if yolo}
+    file = ROOT / f"dynconv/yolo/models/{OURS[0]}.yaml"
     ways[f"{OURS[0]}, a file"] = lambda: YOLO(file)
     ways[f"{OURS[0]}, a network"] = lambda: tasks.DetectionModel(str(file), nc=80, verbose=True)
     came_out = set()
     for name, build in ways.items():
         try:
             found = parameters(build())
-        except yolo.UnsupportedUltralytics as error:
+        except UnsupportedUltralytics as error:
             assert "dynconv is tested with" in str(error)
             came_out.add(REFUSED)
         else:
