@@ -6,9 +6,11 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+import tomllib
 import typing
 import zipfile
 
+import yaml
 from conftest import ROOT
 
 import dynconv
@@ -59,3 +61,9 @@ def build(folder, call):
     code = f"from setuptools import build_meta as b; {call}"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {pyproject["version"], citation["version"]} == {dynconv.__version__}
