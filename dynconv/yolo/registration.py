@@ -8,7 +8,10 @@ ultralytics' own function as ever.
 Before it is used, the second one is tried: with registered stand-ins for Conv, C2f, ... it must
 build the networks that ultralytics builds of these (`probe`). If it does not, or anything else goes
 wrong, ultralytics stays as it was, and a model that names a module of ours is refused as
-`UnsupportedUltralytics`. This takes about 160 ms of one core, once in a process.
+`UnsupportedUltralytics`. This takes about 180 ms of one core, once in a process, and happens on
+import. At the first build would be too late: until then our names would stand untried in
+`nn/tasks.py`, where a function that was never replaced finds them and builds what it likes; and the
+trial would run in whatever the build runs in, a thread, another dtype, a compiler.
 """
 
 from __future__ import annotations
