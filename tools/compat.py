@@ -9,7 +9,7 @@ of its own; in the newest one also beside copies of ultralytics whose `parse_mod
 Results go to book/compatibility.json, and from there into the tables of book/compatibility.md,
 after each program. What ended well with this code and these versions does not run again, so that a
 stopped trial goes on where it was. `make compat ONLY=newest` tries the environments whose names
-begin so, and leaves the changes alone.
+begin so, ONLY=oldest just that one, ONLY=changes the changes.
 """
 
 import itertools
@@ -102,15 +102,13 @@ def try_environment(name, found):
     """Make an environment and run every program in it that has not yet ended well with this code
     and these versions. `found`: the results, which it adds to.
     """
-    version, given = environments.environments()[name]
-    if not (python := environments.interpreter(version)):
-        raise environments.Unsolvable(f"there is no Python {version} on this machine")
-    wanted = environments.pins(python, given)
+    python, wanted = environments.resolved(name)
     versions = {"Python": environments.version_of(python)} | environments.known(wanted)
     code, row = digest(versions["Python"], *wanted), found["environments"].get(name, {})
     folder = environments.CACHE / f"{name}.run"  # what one program leaves, others need
     if row.get("digest") != code or not (fine(row) or folder.exists()):
         shutil.rmtree(folder, ignore_errors=True)
+        given = environments.environments()[name][1]
         row = {"given": given, "versions": versions, "digest": code, "seconds": 0, "steps": {}}
     if fine(row):
         say(f"{name}: nothing has changed since it was tried")
@@ -136,8 +134,7 @@ def try_environment(name, found):
 
 def try_changes(found):
     """Change parse_model of the newest ultralytics in one way after the other."""
-    python = environments.interpreter(environments.environments()[CHANGED][0])
-    wanted = environments.pins(python, {})
+    python, wanted = environments.resolved(CHANGED)
     python = environments.installed(CHANGED, python, wanted)
     changes = Path(parse_changes.__file__).read_text(encoding="utf-8")
     if found["changed"] != (code := digest(changes, *wanted)):
@@ -239,24 +236,24 @@ def write(found):
     write_page(found)
 
 
-def main(only=None):
-    known = environments.environments()
-    chosen = [name for name in known if name.startswith(only or "")]
+def main(only=""):
+    known = [*environments.environments(), "changes"]
+    chosen = [only] if only in known else [name for name in known if name.startswith(only)]
     if not chosen:
-        sys.exit(f"compat: no environment's name begins with {only!r}; there are {list(known)}")
+        sys.exit(f"compat: nothing that is tried has a name that begins with {only!r}: {known}")
     found, bad = results(), []
     for name in chosen:
         try:
-            try_environment(name, found)
+            if name == "changes":
+                try_changes(found)
+                expected = {what: come for what, (_, come) in parse_changes.CHANGES.items()}
+                bad += [what for what in expected if found[name].get(what) != expected[what]]
+            else:
+                try_environment(name, found)
+                bad += [name] if not fine(found["environments"][name]) else []
         except environments.Unsolvable as error:
             say(f"{name}: not tried: {error}")
             bad.append(name)
-    if not only:
-        try_changes(found)
-        expected = {what: come for what, (_, come) in parse_changes.CHANGES.items()}
-        bad += [what for what, come in expected.items() if found["changes"].get(what) != come]
-    rows = found["environments"]
-    bad += [name for name in chosen if name in rows and not fine(rows[name])]
     if bad:
         sys.exit(f"compat: not as it should be: {bad}; see the lines above and {RESULTS.name}")
 

@@ -108,8 +108,15 @@ def ask_uv(*arguments, **how):
     return done.stdout
 
 
-def pins(python, given):
-    """Each package of an environment, as `name==version`, resolved as of now."""
+def resolved(name):
+    """(the Python of this machine, each package as `name==version`) of an environment, as of now.
+
+    Raises:
+        Unsolvable: there is no such Python, or the versions do not fit together.
+    """
+    version, given = environments()[name]
+    if not (python := interpreter(version)):
+        raise Unsolvable(f"there is no Python {version} on this machine")
     wanted = [
         f"{name}=={given[name]}" if name in given else f"{name}>={floor}"
         for name, floor in floors(*EXTRAS).items()
@@ -122,7 +129,7 @@ def pins(python, given):
         *("pip", "compile", *plain, "--overrides", overrides, "--python", python, "-"),
         input="\n".join([*wanted, *INSTEAD.values()]),
     )
-    return answer.splitlines()
+    return python, answer.splitlines()
 
 
 def version_of(python):
