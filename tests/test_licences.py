@@ -16,7 +16,7 @@ def on_the_page(part):
     page = licences.PAGE.read_text(encoding="utf-8")
     table = page.split(licences.BEGIN.format(part))[1].split(licences.END.format(part))[0]
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", table, re.MULTILINE)[1:]
-    return {name: licence for licence, names in rows for name in names.split(", ")}
+    return {name.strip("`"): licence for licence, names in rows for name in names.split(", ")}
 
 
 TABLES = {part: on_the_page(part) for part in (licences.READER, licences.BOOK, licences.PROOF)}

@@ -115,7 +115,7 @@ def installed_as_text(table, purpose):
     rows = ["| licence | packages |", "|---|---|"]
     for licence in sorted(table):
         if names := table[licence].get(purpose):
-            rows.append(f"| {licence} | {', '.join(names)} |")
+            rows.append(f"| {licence} | `{'`, `'.join(names)}` |")
     return "\n".join(rows)
 
 
