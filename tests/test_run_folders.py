@@ -7,13 +7,15 @@ import copy
 import errno
 import json
 import os
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from dynconv.files import whole
+from dynconv.files import locks, whole
 from dynconv.lab import repair, runs, training
 from dynconv.lab.jobs import Job
 
@@ -59,7 +61,7 @@ def load(file):
 
 @pytest.fixture
 def place(tmp_path):
-    return tmp_path / "runs" / "model-seed0-1234"
+    return tmp_path / "not there yet" / "runs" / "model-seed0-1234"
 
 
 @pytest.fixture
@@ -221,6 +223,24 @@ def test_an_error_that_names_its_file_stays(tmp_path):
     assert caught.value is error
 
 
+def test_who_wants_a_file_that_another_is_writing_says_so_and_waits(tmp_path, capsys):
+    file, said, end = tmp_path / "file.txt", "", time.monotonic() + 60
+
+    def write():
+        with whole.whole_in_turn(file) as draft:
+            draft.write_text("new")
+
+    with locks.turn(file, lambda: None):
+        thread = threading.Thread(target=write)
+        thread.start()
+        while "\n" not in said and time.monotonic() < end:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        assert said == "file.txt: another process is writing it, waiting\n" and not file.exists()
+    thread.join(60)
+    assert file.read_text() == "new" and os.listdir(tmp_path) == ["file.txt"]
+
+
 def test_whatever_is_there_is_removed(tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "folder/inside").mkdir(parents=True)
@@ -368,6 +388,7 @@ class Trained:
             nb=1,
         )
         self.trainer = Trained.last = trainer
+        Trained.last_callbacks = self.callbacks
         self.call("on_train_start")
         folder = options["save_dir"]
         for epoch in range(first, options["epochs"]):
@@ -431,6 +452,51 @@ def test_a_new_run_is_asked_for_with_all_that_it_is_called_by(job, place, data, 
     assert capsys.readouterr().out == "model, seed 5: was done before, mAP50 0.375\n"
     training.run(job, quiet=True)
     assert capsys.readouterr().out == ""
+
+
+def test_train_does_what_is_planned(monkeypatch):
+    asked = []
+    monkeypatch.setattr(training, "plan", lambda *a, **k: asked.append((a, k)) or "the job")
+    monkeypatch.setattr(training, "run", lambda *a, **k: asked.append((a, k)) or "the run")
+    assert training.train("model", "data") == "the run"
+    settings = {"epochs": 3}
+    training.train("model", "data", settings, seed=5, folder="here", quiet=True, threads=2)
+    assert asked == [
+        (("model", "data", None), {"seed": 0, "folder": "runs"}),
+        (("the job",), {"quiet": False, "threads": None}),
+        (("model", "data", settings), {"seed": 5, "folder": "here"}),
+        (("the job",), {"quiet": True, "threads": 2}),
+    ]
+
+
+def test_the_second_of_two_that_want_a_run_waits_and_finds_it_done(job, place, capsys):
+    """The first finishes it while the second waits."""
+    place.parent.mkdir(parents=True)
+    said, end = "", time.monotonic() + 60
+    with locks.turn(place, lambda: None):
+        second = threading.Thread(target=training.run, args=(job,))
+        second.start()
+        while "\n" not in said and time.monotonic() < end:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        assert said == "model, seed 5: another process is at this run, waiting for it\n"
+        training._train(job, lambda text: None, None, 1)
+    second.join(60)
+    assert len(Trained.asked) == 1
+    assert capsys.readouterr().out == "model, seed 5: was done before, mAP50 0.375\n"
+
+
+@pytest.mark.parametrize("threads", [None, 3])
+def test_within_a_run_ultralytics_has_the_threads_that_were_asked_for(job, monkeypatch, threads):
+    from ultralytics.utils import torch_utils
+
+    before, seen = torch_utils.NUM_THREADS, []
+    check = lambda self, event: seen.append(torch_utils.NUM_THREADS)  # noqa: E731
+    monkeypatch.setattr(Trained, "call", check)
+    training.run(job, quiet=True, threads=threads, runs=4)
+    assert set(seen) == {threads or before} and torch_utils.NUM_THREADS == before
+    diverged, estimate = Trained.last_callbacks["on_train_batch_end"]
+    assert (estimate.title, estimate.runs) == ("model, seed 5", 4)
 
 
 def test_a_stopped_run_is_continued_and_its_clock_goes_on(job, place, monkeypatch, capsys):

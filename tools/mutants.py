@@ -102,20 +102,20 @@ class Places(cst.CSTVisitor):
         return Place(self.file, ".".join(self.names), lines, old, new)
 
 
-def drawn(files, sample, seed):
-    """Yields (name, place, mutated source), `sample` of them, or all."""
+def drawn(entry, seed):
+    """Yields (name, place, mutated source): the entry's `sample` of them, or all."""
     places, modules = [], {}
-    for file in files:
+    for file in entry["files"]:
         wrapper = MetadataWrapper(cst.parse_module((ROOT / file).read_text()))
         visitor = Places(file)
         wrapper.visit(visitor)
-        places += visitor.found
+        places += [p for p in visitor.found if p.where not in entry.get("without", ())]
         modules[file] = wrapper.module
     random.Random(seed).shuffle(places)
     print(f"mutants: {len(places)} places, seed {seed}", flush=True)
     seen = set()
     for place in places:
-        if len(seen) == sample:
+        if len(seen) == entry.get("sample"):
             return
         source = modules[place.file].deep_replace(place.old, place.new).code
         with contextlib.suppress(SyntaxError):
@@ -300,7 +300,7 @@ def try_room(name, entry, seed):
     outcomes = json.loads(kept.read_text()) if kept.exists() else {}
     tests, sources = digest(entry["tests"]), {file: digest([file]) for file in entry["files"]}
     room, tried, started = None, {}, time.monotonic()
-    for mutant, place, source in drawn(entry["files"], entry.get("sample"), seed):
+    for mutant, place, source in drawn(entry, seed):
         old = outcomes.get(mutant, {})
         fresh = old.get("source") == sources[place.file]
         if not (fresh and (old["killer"] or old["tests"] == tests)):
