@@ -690,6 +690,24 @@ def test_a_batch_that_does_not_fit_is_not_halved_in_silence(data, tmp_path, monk
             ValueError,
             "batch must be a number of images, at least 1, got -1",
         ),
+        *(
+            ("yolov10n", {"batch": batch}, ValueError, "batch must be a number of images")
+            for batch in (float("nan"), 1.5, True, "x", None)
+        ),
+        *(
+            (
+                "yolov10n",
+                {"imgsz": size},
+                ValueError,
+                "imgsz must be a multiple of 32 pixels, .*got",
+            )
+            for size in (0, -32, 33, 10**9, "x", [32, 64], None)
+        ),
+        *(
+            ("yolov10n", {name: value}, ValueError, f"settings must not hold {name}: ")
+            for name, value in (("save", False), ("time", 1), ("mode", "val"), ("cfg", "x.yaml"))
+        ),
+        ("yolov10n", {3: 2}, TypeError, "settings must be a preset or {name: value}, got"),
         ("yolov10n", {"epoch": 3}, SyntaxError, "'epoch' is not a valid YOLO argument"),
     ],
 )
@@ -702,6 +720,49 @@ def test_bad_input_is_said_before_anything_starts(
     with pytest.raises(error, match=message):
         training.train(model, data, TINY | settings, folder=tmp_path / "runs")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "how, error, message",
+    [
+        *(({"seed": seed}, TypeError, "seed must be an int") for seed in ("a", None, 1.5, True)),
+        *(({"seed": seed}, ValueError, "seed must be at") for seed in (-1, 2**32, 10**400)),
+        *(({name: 3}, TypeError, f"{name} must be a path, got 3") for name in ("model", "folder")),
+        *(
+            ({name: place}, ValueError, f"{name} cannot be at .*: {message}")
+            for name in ("model", "folder")
+            for place, message in (
+                ("~nobody-of-this-name", ".*home"),
+                ("x" * 5000, ".*too long"),
+                ("a zero byte \0", ".*null"),
+            )
+        ),
+        ({"settings": 3}, TypeError, "settings must be a preset or .*got 3"),
+        ({"settings": "cpu"}, TypeError, "settings must be a preset or .*got 'cpu'"),
+    ],
+    ids=lambda value: "",
+)
+def test_what_is_no_seed_no_path_and_no_settings_is_named(data, how, error, message):
+    with pytest.raises(error, match=message):
+        training.plan(**{"model": MODEL, "data": data, "settings": TINY} | how)
+
+
+@pytest.mark.parametrize(
+    "how, error, message",
+    [
+        *(({"seed": seed}, TypeError, "seed must be an int") for seed in ("a", None, 1.5, True)),
+        *(({"seed": seed}, ValueError, "seed must be at") for seed in (-1, 2**32, 10**400)),
+        ({"folder": 3}, TypeError, "folder must be a path, got 3"),
+        ({"folder": "~nobody-of-this-name"}, ValueError, "folder cannot be at '~nobody.*home"),
+        ({"folder": "x" * 5000}, ValueError, "folder cannot be at .*too long"),
+        ({"settings": 3}, TypeError, "settings must be a preset or .*got 3"),
+        ({"settings": "cpu"}, TypeError, "settings must be a preset or .*got 'cpu'"),
+    ],
+    ids=lambda value: "",
+)
+def test_what_is_no_seed_no_folder_and_no_settings_is_named(data, how, error, message):
+    with pytest.raises(error, match=message):
+        training.plan(MODEL, data, **{"settings": TINY} | how)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -9,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checks import did_you_mean
+from ..checks import check_count, did_you_mean, is_int, shown
 from .dataset import Data, Dataset, check_dataset
 from .presets import Preset, preset
 from .runs import DamagedRunError, Run, load_run
@@ -18,6 +19,15 @@ from .runs import DamagedRunError, Run, load_run
 TAKEN = frozenset(
     "data project name exist_ok resume seed model task save_dir trainer verbose".split()
 )
+
+
+# What would make a run another than it is called, or none.
+_REFUSED = {
+    "cfg": "what stands in another file would not be part of what the run is called",
+    "mode": "it is trained",
+    "save": "a run is nothing without its weights",
+    "time": "how many epochs that allows depends on the machine",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,10 @@ def plan(
         DataError, ValueError, TypeError, SyntaxError, ConnectionError: as `train`.
     """
     settings = _check_settings(settings)
-    model = str(Path(model).absolute()) if Path(model).is_file() else str(model)
+    seed = check_count("seed", seed, 0, 2**32 - 1)
+    model = _place("model", model)
+    folder = _place("folder", folder).expanduser()
+    model = str(model.absolute()) if model.is_file() else str(model)
     _check_path(model)
     content = _content(model)
     if Path(model).suffix == ".pt":
@@ -76,9 +89,22 @@ def plan(
     identity = json.dumps(parts, sort_keys=True, default=str)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     name = f"{Path(model).stem}-seed{seed}-{digest}"
-    place = Path(folder).expanduser().resolve() / name
+    place = folder.resolve() / name
     _check_path(str(place))
     return Job(model, seed, dataset, settings, place)
+
+
+def _place(name: str, path: str | os.PathLike) -> Path:
+    """A TypeError if it is no path, a ValueError if no file could be there."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, got {shown(path)}")
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(Path(path).expanduser())
+    # too long, not ours to see, a zero byte, the home of nobody
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} cannot be at {shown(os.fspath(path))}: {error}"[:300]) from None
+    return Path(path)
 
 
 def _check_path(path: str) -> None:
@@ -124,15 +150,26 @@ def _check_settings(settings: Preset | dict | None) -> dict:
 
     if settings is None:
         settings = preset()
-    settings = dict(settings.settings if isinstance(settings, Preset) else settings)
+    settings = settings.settings if isinstance(settings, Preset) else settings
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+        raise TypeError(f"settings must be a preset or {{name: value}}, got {shown(settings)}")
+    settings = dict(settings)
     if taken := sorted(TAKEN & settings.keys()):
         raise ValueError(
             f"settings must not hold {', '.join(taken)}: train sets it from its other arguments"
         )
-    if settings.get("batch", 1) < 1:
+    for name in sorted(_REFUSED.keys() & settings.keys()):
+        raise ValueError(f"settings must not hold {name}: {_REFUSED[name]}")
+    batch, imgsz = settings.get("batch", 1), settings.get("imgsz", 32)
+    if not is_int(batch) or batch < 1:
         raise ValueError(
-            f"batch must be a number of images, at least 1, got {settings['batch']}: a part of the"
+            f"batch must be a number of images, at least 1, got {shown(batch)}: a part of the"
             " memory is another batch elsewhere"
+        )
+    if not is_int(imgsz) or imgsz not in range(32, 2**14, 32):
+        raise ValueError(
+            "imgsz must be a multiple of 32 pixels, since ultralytics would take the next larger"
+            f" one, and at most {2**14 - 32}, got {shown(imgsz)}"
         )
     get_cfg(overrides=dict(settings))  # knows their names, types and ranges
     return settings
