@@ -1,5 +1,6 @@
 """The built site, page by page, in a browser that reaches no other host."""
 
+import gzip
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,14 +35,36 @@ PLAYABLE = [
 # --- what a page does when it is opened -----------------------------------------------------------
 
 
+# Adds up how far what is on the screen jumps while the page comes in (Cumulative Layout Shift).
+WATCH_SHIFTS = """
+  window.layoutShift = 0;
+  const watch = new PerformanceObserver(list => list.getEntries().forEach(entry => {
+    if (!entry.hadRecentInput) window.layoutShift += entry.value;
+  }));
+  watch.observe({type: "layout-shift", buffered: true});
+"""
+KIB = 1024
+LIMIT = {"notebooks": 350 * KIB, "book": 150 * KIB}  # a first visit, as a server sends it (gzip)
+
+
 @dataclass
 class Visit:
     """An open page and all that went wrong on it so far."""
 
     page: object
+    answers: list = field(default_factory=list)  # what the page was sent
     foreign: list = field(default_factory=list)  # requests to other hosts; they are aborted
     failed: list = field(default_factory=list)  # own requests that did not end well
     errors: list = field(default_factory=list)  # what the console shows in red
+
+    def weight(self):
+        """Bytes of all that was sent; a server compresses what is not compressed yet."""
+        packed = (".woff2", ".png", ".jpg", ".safetensors")
+        bodies = {answer.url: answer.body() for answer in self.answers if answer.status == 200}
+        return sum(
+            len(body) if url.partition("?")[0].endswith(packed) else len(gzip.compress(body))
+            for url, body in bodies.items()
+        )
 
 
 @pytest.fixture
@@ -54,6 +77,8 @@ def visit(browser, site):
         contexts.append(context)
         seen = Visit(context.new_page())
         keep_to(site, context, seen.foreign)
+        context.add_init_script(WATCH_SHIFTS)
+        seen.page.on("response", lambda answer: seen.answers.append(answer))
         seen.page.on(
             "response",
             lambda r: seen.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None,
@@ -64,7 +89,6 @@ def visit(browser, site):
         seen.page.goto(site + name, wait_until="load")
         if name == "index.html":  # it only leads on to the front page
             seen.page.wait_for_url("**/book/index.html")
-        seen.page.evaluate("() => window.MathJax?.startup?.promise?.then(() => null)")
         seen.page.evaluate("() => document.fonts.ready.then(() => null)")
         return seen
 
@@ -101,10 +125,11 @@ def test_page_opens_cleanly(visit, name, scheme):
     assert not seen.page.evaluate(UNNAMED_PICTURES), (
         "pictures without a description (alt or aria-label)"
     )
-    bad_tex = seen.page.locator(
-        "mjx-merror, mjx-container [mathcolor=red]"
-    )  # unreadable; an unknown command
-    assert not bad_tex.count(), "TeX that MathJax cannot read: " + bad_tex.first.text_content()
+    folder = name.partition("/")[0]
+    if folder in LIMIT:
+        assert seen.weight() <= LIMIT[folder], f"{seen.weight() / KIB:.0f} KiB on a first visit"
+    shift = seen.page.evaluate("window.layoutShift")
+    assert shift < 0.02, f"what is on the screen jumps by {shift:.3f} while the page comes in"
 
 
 def test_icons_are_drawn(visit):
@@ -119,6 +144,48 @@ def test_icons_are_drawn(visit):
         "normal",
         '""',
     )
+
+
+def test_a_page_runs_no_script_but_its_own(visit):
+    """The policy of the page (tools/site/safe_pages.py) stops what comes in with its contents."""
+    page = visit("notebooks/01_one_kernel_per_image.html", **DESK).page
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script"), picture = document.createElement("img");
+          script.textContent = "window.intruder = 'a script'";
+          picture.setAttribute("onerror", "window.intruder = 'an attribute'");
+          picture.src = "data:,";
+          document.body.append(script, picture);
+          return new Promise(done => setTimeout(done, 300));
+        }"""
+    )
+    assert page.evaluate("window.intruder ?? null") is None
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_page_has_the_policy_and_keeps_its_window(name):
+    text = (HTML / name).read_text("utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
+    scripts = re.search(r"script-src ([^;]*)", policy)[1].split()
+    assert "'unsafe-inline'" not in scripts and "'unsafe-eval'" not in scripts
+    assert not re.findall(r"<[^>]* on[a-z]+=", re.sub(r"<script.*?</script>", "", text, flags=re.S))
+    outward = re.findall(r'<a [^>]*href="https?:[^>]*>', text)
+    assert all('rel="noopener"' in link for link in outward)
+
+
+def test_menu_opens_and_closes_by_key(visit):
+    page = visit("notebooks/01_one_kernel_per_image.html", **DESK).page
+    button = page.locator('[data-bs-toggle="dropdown"]').first
+    entry = page.locator(".dropdown-menu a, .dropdown-menu button").first
+    assert not entry.is_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    assert entry.is_visible() and button.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Tab")
+    assert entry.evaluate("e => e === document.activeElement")
+    page.keyboard.press("Escape")
+    assert not entry.is_visible()
+    assert button.evaluate("e => e === document.activeElement")
 
 
 def test_search_finds_words_offline(visit):

@@ -243,6 +243,17 @@ export function define(name, draw) {
     name,
     class extends HTMLElement {
       connectedCallback() {
+        // Drawn when it comes near the window, or when the page is printed.
+        this.near = new IntersectionObserver(
+          (seen) => seen.some((entry) => entry.isIntersecting) && this.show(),
+          { rootMargin: "50% 0px" },
+        );
+        this.near.observe(this);
+        addEventListener("beforeprint", this.show);
+      }
+      show = () => {
+        this.near.disconnect();
+        removeEventListener("beforeprint", this.show);
         if (!this.body) {
           // not when a notebook only moves the element
           this.body = h("div", { class: "dc-body" });
@@ -262,9 +273,11 @@ export function define(name, draw) {
         };
         for (const node of [document.documentElement, document.body])
           this.themes.observe(node, filter);
-      }
+      };
       disconnectedCallback() {
-        this.themes.disconnect();
+        this.near.disconnect();
+        removeEventListener("beforeprint", this.show);
+        this.themes?.disconnect();
       }
     },
   );
