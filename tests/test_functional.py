@@ -142,13 +142,16 @@ def check_regime(regime):
     assert_same(y, expected, regime, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("path", [functional.by_matmul, functional.by_sample])
 @pytest.mark.parametrize(
     "stride, padding",
     [((2, 1), (0, 0)), ((1, 2), (0, 0)), ((1, 1), (1, 0)), ((1, 1), (0, 1)), ((1, 1), (0, 0))],
 )
-def test_a_kernel_of_one_pixel_reads_the_image_itself_only_where_it_may(path, stride, padding):
-    x, weight, alpha, _ = inputs(2, 3, (1, 1), 1, False)
+def test_a_kernel_of_one_pixel_reads_the_image_itself_only_where_it_may(
+    kernel, path, stride, padding
+):
+    x, weight, alpha, _ = inputs(2, 3, kernel, 1, False)
     y = path(x, functional.mix(alpha, weight), None, stride, padding, (1, 1), 1)
     assert_same(y, definition(x, weight, alpha, None, stride, padding, 1, 1), path.__name__)
 
