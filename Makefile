@@ -58,7 +58,7 @@ serve:  ## show the built site at http://localhost:8000 (PORT=... for another po
 bench: env  ## time dynamic_conv2d beside its alternatives
 	python -m dynconv.benchmark
 
-compat:  ## try the oldest and the newest of everything (12 GB more), renew book/compatibility.md; ONLY=newest for some
+compat:  ## try the oldest and the newest of everything (20 GB more), renew book/compatibility.md; ONLY=newest for some
 	@$(PYTHON) tools/compat.py $(ONLY)
 
 colab: env  ## run the chapters on Colab's packages (3 GB more); NOTEBOOK=01 for one, LIST=file renews the list
