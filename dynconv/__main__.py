@@ -26,7 +26,8 @@ python -m dynconv ARGUMENTS...
     example
     python -m dynconv detect train model=my-dynamicconv.yaml data=coco8.yaml epochs=1
     A model of the package is found by its name, model=yolov10n-dynamicconv-1.
-    Nothing in a checkpoint runs, unless it is trusted by name: trust=FILE.
+    Nothing in a checkpoint runs, and no program in a data YAML, unless the file is trusted by name:
+    trust=FILE.
 """
 
 

@@ -19,7 +19,7 @@ from ultralytics.data import utils
 from ultralytics.nn import tasks
 from ultralytics.utils.loss import v8DetectionLoss
 
-from dynconv import yolo
+from dynconv import upstream, yolo
 from dynconv.relatives import timm_backbone
 from dynconv.yolo import data_programs, registration, restricted, safe_load
 
@@ -349,6 +349,20 @@ def test_processes_that_are_started_within_safely_are_within_it_too(tmp_path, ma
 
 
 # --- ultralytics without what our models need -----------------------------------------------------
+
+
+def test_what_is_missing_is_ultralytics_form_or_another_package():
+    timm = ModuleNotFoundError("No module named 'timm'", name="timm")
+    assert upstream.ended_in("importing", timm) is timm
+    none = ModuleNotFoundError("No module named 'ultralytics'", name="ultralytics")
+    assert upstream.ended_in("importing", none) is none
+    for error in (ImportError("no Conv", name="ultralytics.nn.modules"), TypeError("no class")):
+        with (
+            pytest.raises(yolo.UnsupportedUltralytics, match=f"importing ended in .*: {error}"),
+            upstream.explained("importing"),
+        ):
+            raise error
+    assert {module.cls.__name__ for module in yolo.MODULES} <= upstream.own_names()
 
 
 def test_a_model_of_the_package_that_misses_a_class_says_so(monkeypatch):
