@@ -117,6 +117,21 @@ def test_the_diffs_are_ones_that_git_applies(tree):
     assert set(edits.status(tree).values()) == {"there"}
 
 
+def test_only_the_whole_of_the_four_edits_is_tried(tree, monkeypatch):
+    tried = []
+    monkeypatch.setattr(edits, "difference", lambda *what: tried.append(what) or "")
+    for arguments in ({"edits": (1, 2)}, {"repeat": ()}, {"edits": (4,), "base": ("DynamicConv",)}):
+        edits.apply(tree, **arguments)
+        edits.undo(tree)
+    assert not tried
+    edits.apply(tree)
+    assert len(tried) == 1
+
+
+def test_what_the_room_names_is_there():
+    assert set(edits.__all__) <= vars(edits).keys()
+
+
 def test_plan_writes_nothing(tree):
     before = content(tree)
     edits.plan(tree)
