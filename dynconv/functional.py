@@ -91,7 +91,7 @@ def dynamic_conv2d(
         None if bias is None else mix(alpha, bias), shift, alpha.shape[0]
     )  # (B, Cout)
     path = _asked_for
-    # Of no image there is nothing to lay out. (`len` would fix the batch size of an exported graph.)
+    # Of no image there is nothing to lay out. (`len` would fix the batch of an exported graph.)
     if path is None or kernels.shape[0] == 0:
         path = choose_path(x, kernels, out_size, stride, groups)
     return path(x, kernels, biases, stride, padding, dilation, groups)
