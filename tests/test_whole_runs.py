@@ -262,6 +262,20 @@ def test_one_waits_also_where_no_lock_can_lie_beside_the_folder(tmp_path, beside
     assert order == ["first", "second"] and not list(tmp_path.iterdir())
 
 
+@POSIX
+def test_what_a_kill_has_left_of_a_lock_is_cleared_by_the_next_call(runs, tmp_path, no_training):
+    """Also beside what is whole: the kill may come after the last change and before the lock is
+    given back.
+    """
+    data = scenes.make(tmp_path, train=2, val=2, size=32, progress=False)
+    place = folder_of(data, runs)
+    for folder in (data.folder, place):
+        folder.with_name(f".{folder.name}.lock").touch()
+    assert scenes.make(tmp_path, train=2, val=2, size=32, progress=False) == data
+    assert training.train(MODEL, data, TINY, folder=runs, quiet=True) == training.load_run(place)
+    assert not list(tmp_path.rglob(".*.lock"))
+
+
 @pytest.mark.parametrize("odd", ["an apo'strophe", "what?"])
 def test_a_path_that_ultralytics_cannot_load_from_is_refused_before_anything_starts(
     data, tmp_path, odd

@@ -37,7 +37,7 @@ def whole(file: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             draft.unlink()
         if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
-            what = "the disk is full; free some space and try again. Could not be written:"
+            what = "the disk is full; free some space and try again. Not written was"
             raise OSError(error.errno, what, str(file)) from error
         raise
 
