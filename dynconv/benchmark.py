@@ -28,7 +28,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from .checks import check_count
+from .checks import as_device, check_count, shown
 from .layers import DynamicConv
 
 
@@ -175,11 +175,11 @@ def relative_times(
         TypeError, ValueError: fewer than two functions, or repetitions or threads not an int from
             1 on.
     """
-    if len(run) < 2 or repetitions < 1:
-        raise ValueError(
-            f"expected at least two functions and one repetition, got {list(run)} and"
-            f" repetitions={repetitions}"
-        )
+    repetitions = check_count("repetitions", repetitions)
+    if not isinstance(run, dict) or not all(map(callable, run.values())):
+        raise TypeError(f"run must be a dictionary {{name: function}}, got {shown(run)}")
+    if len(run) < 2:
+        raise ValueError(f"run must hold at least two functions, got {list(run)}")
     seconds = {name: [] for name in run}
     with torch_threads(threads):
         for repetition in range(repetitions + 2):
@@ -250,7 +250,7 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
             "function must be callable without arguments, as `lambda: model(x)` is, got"
             f" {type(function).__name__}"
         )
-    device = torch.device(device)
+    device = as_device(device)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)

@@ -104,6 +104,13 @@ def check_number(name: str, value: float) -> float:
     return as_python(value)
 
 
+def check_choice(name: str, value: str, known: Iterable[str]) -> str:
+    """`value`, if it is one of the known words; else a ValueError that lists them."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"unknown {name} {shown(value)}: expected one of {tuple(known)}")
+    return value
+
+
 def check_flag(name: str, value: bool) -> bool:
     """`value`, one of NumPy's as Python's; a TypeError unless it is True or False. (Any other value
     would count as one of them, and most often stands one place too early or too late.)
@@ -154,6 +161,14 @@ def as_pair(name: str, value: Pair, least: int, most: int = MOST_PIXELS) -> tupl
     _check_most(name, down, most)
     _check_most(name, across, most)
     return down, across
+
+
+def as_device(device: str | torch.device) -> torch.device:
+    """torch's device of that name; a ValueError if there is none."""
+    try:
+        return torch.device(device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"device must be one of torch's, got {shown(device)}: {error}") from None
 
 
 def as_python(value):
@@ -286,9 +301,12 @@ def as_array(name: str, value, ndim: int | None) -> np.ndarray:
     """A finite float64 array from a list, an array or a tensor; a ValueError that names `name` if
     it cannot be one.
     """
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().double()
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu().double()
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise ValueError(f"{name} must hold numbers, got {shown(value)}: {error}") from None
     if ndim is not None and array.ndim != ndim:
         raise ValueError(
             f"{name} must have {ndim} dimension{'s' * (ndim != 1)}, got shape {array.shape}"

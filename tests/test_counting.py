@@ -125,7 +125,7 @@ def test_times_are_medians_of_ratios_within_a_repetition(monkeypatch):
 )
 def test_a_comparison_needs_two_and_a_repetition(run, repetitions):
     with pytest.raises(
-        ValueError, match="at least two functions and one repetition, got .*repetitions=[03]"
+        ValueError, match="at least two functions, got|repetitions must be at least"
     ):
         benchmark.relative_times(run, repetitions)
 

@@ -44,7 +44,7 @@ def test_lights_do_what_they_are_called():
     "call, message",
     [
         (lambda: scenes.shapes(0), "count must be at least 1"),
-        (lambda: scenes.shapes(1, size=8), "size at least 16, got count=1, size=8"),
+        (lambda: scenes.shapes(1, size=8), "size must be at least 16, got 8"),
         (lambda: scenes.relight(scenes.shapes(1), "dusk"), "unknown light 'dusk': expected one of"),
     ],
 )

@@ -13,7 +13,7 @@ import io
 
 from PIL import Image
 
-from ..checks import as_array, is_int
+from ..checks import as_array, is_int, shown
 from . import style
 from .arrays import as_alpha, one_of, within
 from .custom_element import Widget as Widget
@@ -32,6 +32,8 @@ def kernel_mixer(image=None, experts=None, alpha=None, images: dict | None = Non
         images: more images to choose from, {name: (H, W)}; all must be as large as `image`. Instead
             of `image` or besides it.
     """
+    if not isinstance(images, dict | None):
+        raise TypeError(f"images must be a dictionary {{name: (H, W)}}, got {shown(images)}")
     chosen = ({} if image is None else {"X": image}) | (images or {})
     if not chosen:
         raise ValueError("give at least one picture: image=(H, W) array, or images={name: array}")
@@ -210,19 +212,13 @@ def sampling(image, kernel, at: tuple[int, int] | None = None) -> Widget:
         raise ValueError(
             f"image must be at least as large as the kernel, {kernel.shape}, got {x.shape}"
         )
-    at = [size // 2 for size in x.shape] if at is None else list(at)
-    if len(at) != 2:
-        raise ValueError(f"at must be (row, column), got {tuple(at)}")
+    at = [size // 2 for size in x.shape] if at is None else at
+    if not isinstance(at, (list, tuple)) or len(at) != 2:
+        raise ValueError(f"at must be (row, column), got {shown(at)}")
     for what, value, size in zip(("row", "column"), at, x.shape):
         one_of(f"{what} of at", value, range(size))
-    return Widget(
-        "sampling",
-        {
-            "image": x.round(3).tolist(),
-            "kernel": kernel.tolist(),
-            "at": [int(value) for value in at],
-        },
-    )
+    pixels, start = x.round(3).tolist(), [int(value) for value in at]
+    return Widget("sampling", {"image": pixels, "kernel": kernel.tolist(), "at": start})
 
 
 def star(points=None, labels=None) -> Widget:

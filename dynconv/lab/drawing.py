@@ -6,12 +6,14 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from ..checks import as_array, check_choice, check_count, check_numbers
 
 LIGHTS = ("day", "night", "inverted", "noisy")
 _SHAPES = ("disc", "square", "triangle")
@@ -74,12 +76,11 @@ def shapes(count: int, size: int = 48, seed: int = 0) -> np.ndarray:
         float32 array (count, size, size), 0 black to 1 white.
 
     Raises:
-        ValueError: count or size is too small.
+        ValueError, TypeError: count, size or seed is out of range.
     """
-    if count < 1 or size < 16:
-        raise ValueError(
-            f"count must be at least 1 and size at least 16, got count={count}, size={size}"
-        )
+    count, size = check_count("count", count), check_count("size", size, 16, most=2**13)
+    seed = check_count("seed", seed, 0, most=2**63)
+    check_numbers(f"count = {count} images of size = {size}", (count, size, size))
     rows, columns = np.mgrid[0:size, 0:size] / size
     images = np.empty((count, size, size), np.float32)
     for index in range(count):
@@ -113,22 +114,28 @@ def relight(images: np.ndarray, light: str, seed: int | list[int] = 0) -> np.nda
         float32 array of the same shape, 0 to 1.
 
     Raises:
-        ValueError: unknown light.
+        ValueError, TypeError: unknown light; images or seed are no numbers.
     """
-    images = np.asarray(images, np.float32)
+    images = as_array("images", images, None).astype(np.float32)
+    if images.ndim < 3:
+        raise ValueError(f"images must have shape (count, H, W), got {images.shape}")
+    check_choice("light", light, LIGHTS)
     if light == "day":
         return images.copy()
     if light == "night":
         return 0.25 * images
     if light == "inverted":
         return 1 - images
-    if light == "noisy":
-        # The sum of four uniform numbers, near enough to normal: unlike a logarithm it has the same
-        # bits on every machine.
-        rng = np.random.default_rng([*np.atleast_1d(seed), len(images)])
-        noise = 0.16 * 3**0.5 * (sum(rng.random(images.shape) for _ in range(4)) - 2)
-        return np.clip(0.25 + 0.5 * images + noise, 0, 1).astype(np.float32)
-    raise ValueError(f"unknown light {light!r}: expected one of {LIGHTS}")
+    # The sum of four uniform numbers, near enough to normal: unlike a logarithm it has the same
+    # bits on every machine.
+    seeds = [check_count("seed", one, 0, most=2**63) for one in _listed(seed)]
+    rng = np.random.default_rng([*seeds, len(images)])
+    noise = 0.16 * 3**0.5 * (sum(rng.random(images.shape) for _ in range(4)) - 2)
+    return np.clip(0.25 + 0.5 * images + noise, 0, 1).astype(np.float32)
+
+
+def _listed(seed) -> Sequence:
+    return seed if isinstance(seed, (list, tuple)) else [seed]
 
 
 @cache

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checks import is_int
+from ..checks import FLOATS, is_int, shown
 
 
 def as_network(model) -> nn.Module:
@@ -30,7 +30,8 @@ def as_network(model) -> nn.Module:
         model = model.model
     if not isinstance(model, nn.Module):
         raise TypeError(
-            f"model must be a YOLO, the path of weights (.pt) or a torch network, got {model!r}"
+            "model must be a YOLO, the path of weights (.pt) or a torch network, got"
+            f" {shown(model)}"
         )
     return model
 
@@ -40,24 +41,24 @@ class Pictures:
 
     def __init__(self, images, network: nn.Module, batch: int):
         if not is_int(batch) or batch < 1:
-            raise ValueError(f"batch must be a whole number, at least 1, got {batch!r}")
+            raise ValueError(f"batch must be a whole number, at least 1, got {shown(batch)}")
         if isinstance(images, (str, os.PathLike)):
             raise ValueError(
                 f"images must be a list of paths or a tensor, got the single path {str(images)!r}"
             )
+        if not isinstance(images, Tensor):
+            images = _as_paths(images)
+        elif images.ndim != 4 or images.dtype not in FLOATS:
+            raise ValueError(_wanted(images))
         if len(images) == 0:
             raise ValueError(
                 "there are no images: give at least one path, or a tensor (B, 3, H, W)"
             )
-        self.images, self.batch, self.like = images, batch, next(network.parameters())
+        self.images, self.batch = images, batch
+        self.like = next(network.parameters(), torch.empty(0))
         if isinstance(images, Tensor):
-            rank_and_type = images.ndim == 4 and images.is_floating_point()
-            if not rank_and_type or images.min() < 0 or images.max() > 1:
-                raise ValueError(
-                    "images must be a float tensor (B, 3, H, W) from 0 to 1, got"
-                    f" {tuple(images.shape)} of {images.dtype} from {images.min():g} to"
-                    f" {images.max():g}"
-                )
+            if not (images.min() >= 0 and images.max() <= 1):
+                raise ValueError(f"{_wanted(images)} from {images.min():g} to {images.max():g}")
             size = tuple(images.shape[:1:-1])
         else:
             size, first = self._size(images[0]), images[0]
@@ -100,6 +101,21 @@ class Pictures:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
 
 
+def _wanted(images: Tensor) -> str:
+    form = "a float tensor (B, 3, H, W) from 0 to 1"
+    return f"images must be {form}, got {tuple(images.shape)} of {images.dtype}"
+
+
+def _as_paths(images) -> list:
+    paths = list(images) if isinstance(images, (list, tuple, np.ndarray)) else [images]
+    for path in paths:
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(
+                f"images must be a list of paths or a tensor (B, 3, H, W), got {shown(path)}"
+            )
+    return paths
+
+
 @contextlib.contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Eval mode; afterwards each module is in the mode in which it was."""
@@ -112,9 +128,19 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+def as_recording(alpha: dict) -> dict:
+    """What holds something for each layer; a TypeError or a ValueError if it is no dictionary."""
+    if not isinstance(alpha, dict):
+        raise TypeError(f"alpha must be a dictionary {{layer: α}}, got {shown(alpha)}")
+    return alpha
+
+
 def as_conditions(conditions, count: int) -> np.ndarray:
     """The name of the condition of each image; a ValueError if there is not one for each."""
-    conditions = np.asarray(conditions)
+    try:
+        conditions = np.asarray(conditions)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"conditions must be a list of names: {error}") from None
     if conditions.shape != (count,):
         raise ValueError(
             f"conditions must have one name per image ({count}), got shape {conditions.shape}"

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import as_array
+from .inference import as_recording
 from .recording import check_alpha, dynamic_layers
 
 
@@ -48,7 +50,9 @@ def closeups(model, alpha: dict[str, np.ndarray]) -> dict[str, CloseUp]:
     Raises:
         ValueError, TypeError: as for `mixed_kernels`.
     """
-    mixed_kernels(model, {name: rows[0] for name, rows in alpha.items()})  # the checks
+    for name, rows in as_recording(alpha).items():
+        as_array(f"alpha of {name!r}", rows, 2)
+    mixed_kernels(model, {name: rows[0] for name, rows in alpha.items()})  # the other checks
     layers, found = dynamic_layers(model), {}
     for name, rows in alpha.items():
         weight = layers[name].weight.detach().cpu().double().numpy()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..checks import shown
+
 _SHARED = dict(
     optimizer="AdamW",
     lr0=2e-3,
@@ -159,10 +161,10 @@ def preset(name: str | None = None) -> Preset:
     Raises:
         ValueError: there is no preset of that name.
     """
-    chosen = name or ("gpu" if torch.cuda.is_available() else "cpu")
-    if chosen not in PRESETS:
+    chosen = ("gpu" if torch.cuda.is_available() else "cpu") if name is None else name
+    if not isinstance(chosen, str) or chosen not in PRESETS:
         raise ValueError(
-            f"unknown preset {name!r}: expected one of {tuple(PRESETS)}, or None to choose by the"
-            " device"
+            f"unknown preset {shown(name)}: expected one of {tuple(PRESETS)}, or None to choose by"
+            " the device"
         )
     return PRESETS[chosen]

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..checks import as_array, did_you_mean
-from .inference import Pictures, as_network, evaluating
+from ..checks import as_array, check_count, did_you_mean
+from .inference import Pictures, as_network, as_recording, evaluating
 
 
 def dynamic_layers(model) -> dict[str, nn.Module]:
@@ -103,11 +103,12 @@ def untrained(model, images, *, seed: int = 0, batch: int = 32):
             starts.
         ValueError: as for `record`.
     """
-    network = as_network(model)
+    network, seed = as_network(model), check_count("seed", seed, 0, most=2**63 - 1)
+    pictures = Pictures(images, network, batch)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = _fresh(network).to(next(network.parameters()).device)
-    return _calibrate(fresh, Pictures(images, network, batch))
+        fresh = _fresh(network).to(pictures.like.device)
+    return _calibrate(fresh, pictures)
 
 
 def calibrated(model, images, *, batch: int = 32):
@@ -151,8 +152,9 @@ def _calibrate(network: nn.Module, pictures: Pictures) -> nn.Module:
 
 
 def check_alpha(layers: dict[str, nn.Module], alpha: dict) -> dict[str, Tensor]:
-    """α by layer as tensors (M,), if all names and lengths fit; else a ValueError."""
+    """α by layer as tensors (M,), if all names and lengths fit; else a TypeError or ValueError."""
     checked = {}
+    as_recording(alpha)
     for name, value in alpha.items():
         if name not in layers:
             raise ValueError(

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..checks import as_python, is_int
+from ..checks import MOST, as_python, check_choice, is_int, shown
 from ..files.locks import is_marked, turn
 from ..files.whole import remove
 from .drawing import LIGHTS as LIGHTS
@@ -107,7 +107,13 @@ def make(
     train, val, size, seed = map(as_python, (train, val, size, seed))  # numbers of NumPy too
     counts = {"train": train, "val": val}
     _check_arguments(objects, size=size, seed=seed, **counts)
-    place = Path(folder).expanduser().resolve() / f"{objects}-{size}px-{train}+{val}-seed{seed}"
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"folder must be a path, got {shown(folder)}")
+    name = f"{objects}-{size}px-{train}+{val}-seed{seed}"
+    try:
+        place = Path(folder).expanduser().resolve() / name
+    except (ValueError, RuntimeError) as error:  # a zero byte, the home of nobody
+        raise ValueError(f"folder {shown(folder)} is no path: {error}") from None
     scenes = Scenes(place, objects, counts, size, seed)
     untouched = not _draft(place).exists() and not is_marked(place)
     if untouched and place.exists() and not _first_difference(scenes):
@@ -125,12 +131,15 @@ def make(
 
 
 def _check_arguments(objects: str, **numbers: int) -> None:
-    if objects not in NAMES:
-        raise ValueError(f"unknown objects {objects!r}: expected one of {tuple(NAMES)}")
+    check_choice("objects", objects, NAMES)
+    most = {"train": MOST, "val": MOST, "size": 2**13, "seed": 2**63}
     for name, least in {"train": 1, "val": 1, "size": 32, "seed": 0}.items():
         value = numbers[name]
-        if not is_int(value) or value < least:
-            raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
+        if not is_int(value) or not least <= value <= most[name]:
+            raise ValueError(
+                f"{name} must be a whole number, at least {least}, got {shown(value)} (at most"
+                f" {most[name]})"
+            )
     if numbers["size"] % 32:
         raise ValueError(
             "size must be a multiple of 32, the coarsest stride of a YOLO model, got"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import as_array
-from .inference import as_conditions
+from .inference import as_conditions, as_recording
 
 
 def means(alpha: dict[str, np.ndarray], conditions) -> dict[str, dict[str, np.ndarray]]:
@@ -17,9 +17,12 @@ def means(alpha: dict[str, np.ndarray], conditions) -> dict[str, dict[str, np.nd
     Raises:
         ValueError: there is not one condition per image.
     """
-    conditions = as_conditions(conditions, len(next(iter(alpha.values()))))
+    if not as_recording(alpha):
+        raise ValueError("alpha must hold at least one layer, got {}")
+    for layer, rows in alpha.items():
+        conditions = as_conditions(conditions, len(as_array(f"alpha of {layer!r}", rows, 2)))
     return {
-        name: {layer: rows[conditions == name].mean(0) for layer, rows in alpha.items()}
+        name: {layer: np.asarray(rows)[conditions == name].mean(0) for layer, rows in alpha.items()}
         for name in dict.fromkeys(conditions.tolist())
     }
 

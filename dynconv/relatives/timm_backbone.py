@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Proxy
 
-from ..checks import check_count, did_you_mean, shown
+from ..checks import check_count, check_flag, did_you_mean, shown
 
 
 class TimmBackbone(nn.Module):
@@ -72,14 +72,15 @@ class TimmBackbone(nn.Module):
                 "name must be a string, the name of a network in timm such as 'resnet18', got"
                 f" {type(name).__name__}"
             )
-        if not isinstance(strides, Iterable) or not (strides := list(strides)):
+        listed = isinstance(strides, Iterable) and getattr(strides, "ndim", 1) == 1
+        if not listed or not (strides := list(strides)):
             raise TypeError(f"strides must be a sequence such as (8, 16, 32), got {shown(strides)}")
         if not isinstance(options, dict | None):
             raise TypeError(
                 f"options must be a dict such as {{'drop_path_rate': 0.1}}, got {shown(options)}"
             )
         strides = [check_count("each of strides", stride) for stride in strides]
-        self.net = create(name, pretrained, options or {})
+        self.net = create(name, check_flag("pretrained", pretrained), options or {})
         position = {
             stride: i for i, stride in enumerate(self.net.feature_info.reduction())
         }  # the deepest, if several

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from ultralytics.nn.modules import C2f, Conv
 
-from ..checks import as_pair, as_python, check_count, check_flag, check_number, shown
+from ..checks import MOST, as_pair, check_count, check_flag, check_number, check_numbers, shown
 from ..layers import DynamicConv
 
 
@@ -47,7 +47,7 @@ class DynamicConvBNAct(nn.Module):
         **layer,
     ) -> None:
         super().__init__()
-        c2 = check_count("c2", c2)
+        c1, c2 = check_count("c1", c1), check_count("c2", c2)
         self.conv = DynamicConv(
             c1, c2, k, s, dilation=d, groups=g, num_experts=num_experts, **layer
         )
@@ -64,7 +64,10 @@ def hidden_channels(c2: int, e: float) -> int:
     """The channels between the convolutions of a bottleneck, as ultralytics counts them; a
     ValueError if none are left.
     """
-    hidden = int(c2 * check_number("e", e))
+    e = check_number("e", e)
+    if not abs(e * c2) <= MOST:  # nor NaN
+        raise ValueError(f"e must be a fraction of c2 = {c2}, got {e}")
+    hidden = int(c2 * e)
     if hidden < 1:
         raise ValueError(f"e = {e} leaves none of c2 = {c2} channels for what is between")
     return hidden
@@ -104,8 +107,9 @@ class Bottleneck_DynamicConv(nn.Module):
         shortcut = check_flag("shortcut", shortcut)
         if not isinstance(k, (tuple, list)) or len(k) != 2:
             raise TypeError(f"k must be the two kernel sizes, such as (3, 3), got {shown(k)}")
-        hidden = hidden_channels(c2, e)
-        self.cv1 = Conv(c1, hidden, as_pair("k", k[0], 1), 1)
+        hidden, first = hidden_channels(c2, e), as_pair("k", k[0], 1)
+        check_numbers(f"the first convolution, with e = {e},", (hidden, c1, *first))
+        self.cv1 = Conv(c1, hidden, first, 1)
         self.cv2 = DynamicConv(hidden, c2, k[1], 1, groups=g, **layer)
         self.add = shortcut and c1 == c2
 
@@ -132,10 +136,13 @@ class C2f_DynamicConv(C2f):
         e: float = 0.5,
         **layer,
     ) -> None:
+        c1, c2 = check_count("c1", c1), check_count("c2", c2)
         # n as C2f takes it: where the third edit was forgotten, it gets the True of the row.
-        c1, c2, n = check_count("c1", c1), check_count("c2", c2), as_python(n)
+        n = n if isinstance(n, bool) else check_count("n", n, 0, most=2**10)
         shortcut, g = check_flag("shortcut", shortcut), check_count("g", g)
-        hidden_channels(c2, e)
+        hidden = hidden_channels(c2, e)
+        check_numbers(f"the last convolution, with e = {e},", (c2, (2 + n) * hidden))
+        check_numbers(f"the first convolution, with e = {e},", (2 * hidden, c1))
         super().__init__(c1, c2, n, shortcut, g, e)
         self.m = nn.ModuleList(
             Bottleneck_DynamicConv(self.c, self.c, shortcut, g, k=((3, 3), (3, 3)), e=1.0, **layer)

@@ -7,7 +7,7 @@ import sys
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
-from ..checks import shown
+from ..checks import check_flag, shown
 from .heads import head_of
 from .rows import Entry, held_by_module, place, signature
 
@@ -47,8 +47,9 @@ def check_task(cls: type) -> None:
 
 
 def check_constructor(entry: Entry) -> None:
+    check_flag("repeat", entry.repeat)
     name, wanted = entry.cls.__name__, entry.leading("c1", "c2", "n")
-    if entry.inputs not in ("one", "many"):
+    if not isinstance(entry.inputs, str) or entry.inputs not in ("one", "many"):
         raise ValueError(f"inputs must be 'one' or 'many', got {shown(entry.inputs)}")
     if not (isinstance(entry.channels, bool) or callable(entry.channels)):
         raise TypeError(

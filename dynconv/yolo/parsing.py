@@ -184,7 +184,7 @@ def _head(row: Row, args: list, ch: list, words: dict) -> tuple[list, dict]:
 
 
 def note(error: Exception, function: FunctionType, d: dict, registered: dict[str, Entry]) -> None:
-    """Add to an error which row of a registered module was being built."""
+    """Add to an error which row was being built."""
     trace, i = error.__traceback__, None
     while trace:
         if trace.tb_frame.f_code is function.__code__:
@@ -193,10 +193,10 @@ def note(error: Exception, function: FunctionType, d: dict, registered: dict[str
     if i is None:
         return
     where, row = rows_of(d)[i]
-    if row[2] in registered:
-        entry = registered[row[2]]
-        c1 = "; its c1 is the list of its inputs' channels" * (
-            entry.many and entry.channels is True
+    if isinstance(row, (list, tuple)) and len(row) == 4:
+        entry = registered.get(row[2])
+        c1 = "; its c1 is the list of its inputs' channels" * bool(
+            entry and entry.many and entry.channels is True
         )
         error.add_note(f"{where} of the model builds {row[2]} of {shown(row[3])}{c1}")
 
