@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage mutants lint lab serve bench compat colab strip repository lock licences audit audit-packages sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve bench compat colab strip repository lock licences audit audit-packages audit-site sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -70,10 +70,13 @@ strip: env  ## clear the outputs of the notebooks, as they are committed
 repository:  ## change the public address everywhere: make repository URL=https://github.com/owner/name
 	@$(PYTHON) tools/repository.py "$(URL)"
 
-audit: audit-packages  ## ask PyPI and npm for known weaknesses of the locked versions
+audit: audit-packages audit-site  ## ask for known weaknesses of what is locked; Lighthouse and axe on every page
 
 audit-packages: env
 	@python tools/proof.py && python tools/audit_packages.py
+
+audit-site: env  # of the site that `make book` has built
+	@python tools/audit_site.py
 
 lock: env  ## lock what pyproject.toml asks for, in tools/locked; NEWEST=1 takes the newest versions that fit together
 	@python tools/proof.py && python tools/lock.py $(if $(NEWEST),--upgrade)

@@ -9,8 +9,8 @@ OWN = Path(__file__).resolve().parents[1] / ".venv/browser"
 
 
 @contextlib.contextmanager
-def chromium():
-    """A running browser, closed at the end; SystemExit if none starts."""
+def chromium(*arguments):
+    """A running browser with these arguments, closed at the end; SystemExit if none starts."""
     from playwright.sync_api import Error, sync_playwright
 
     fonts = {"FONTCONFIG_FILE": str(OWN / "fonts.conf")}  # adds a font for machines that have none
@@ -26,7 +26,7 @@ def chromium():
                 # --no-sandbox: the pages are our own, and containers do not allow the sandbox
                 browser = playwright.chromium.launch(
                     executable_path=path,
-                    args=["--no-sandbox"],
+                    args=["--no-sandbox", *arguments],
                     env={**os.environ, **extra},
                     timeout=60_000,
                 )

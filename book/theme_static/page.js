@@ -22,3 +22,9 @@ for (const button of document.querySelectorAll('[data-bs-toggle="dropdown"]')) {
     if (relatedTarget && !button.parentElement.contains(relatedTarget)) open(false);
   });
 }
+
+const wide = document.querySelectorAll(".bd-article :is(table, pre)");
+const reachable = () =>
+  wide.forEach((each) => each.scrollWidth > each.clientWidth && (each.tabIndex = 0));
+addEventListener("resize", reachable);
+reachable();
