@@ -114,7 +114,7 @@ def install_python_packages():
 
 
 def install_npm_packages():
-    say("installing MathJax, ONNX Runtime and a Chromium from npm (about 110 MB)")
+    say("installing KaTeX, letters, ONNX Runtime and a Chromium from npm (about 110 MB)")
     # npm compares each file with its hash in package-lock.json.
     run(VENV / "bin/npm", "ci", "--silent", cwd=ROOT / "tools")
     if platform.machine() not in ("x86_64", "AMD64"):
