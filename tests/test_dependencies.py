@@ -55,7 +55,7 @@ def house(tmp_path, monkeypatch):
         write_chapter(tmp_path, name, code)
     for chapter in execution.chapters():
         chapter.write_copy()
-        execution.write_record(chapter.copy, 1.0, 1)
+        execution.write_record(chapter.copy, 1.0, {})
     execution.forget_old_runs()
     runs(tmp_path).mkdir()
     return tmp_path
@@ -159,7 +159,7 @@ def test_what_a_killed_build_leaves_is_not_taken_as_executed(house):
     write_chapter(house, "03_plain", "1 + 2")
     chapter = next(each for each in execution.chapters() if each.name == chapter.name)
     chapter.write_copy()
-    execution.write_record(chapter.copy, 1.0, 1)
+    execution.write_record(chapter.copy, 1.0, {})
     assert stale(house) == set()
     chapter.copy.write_text(old)
     assert stale(house) == {"03"}
@@ -182,7 +182,7 @@ def test_a_notebook_that_is_none_is_named(house):
 def test_what_is_edited_during_an_execution_is_not_taken_as_executed(house):
     chapter = next(each for each in execution.chapters() if each.name.endswith("03_plain.ipynb"))
     write_chapter(house, "03_plain", "1 + 3")
-    execution.write_record(chapter.copy, 1.0, 1)
+    execution.write_record(chapter.copy, 1.0, {})
     assert stale(house) == {"03"}
 
 

@@ -66,10 +66,10 @@ class Chapter:
         return f"{dependencies.PACKAGE}.lab.training" in self.modules
 
     def result(self):
-        """{'digest', 'seconds', 'peak', 'finished'} of the execution of this code, or None."""
+        """{'digest', 'seconds', 'memory', 'finished'} of the execution of this code, or None."""
         try:  # absent or broken, there is none
             found = json.loads(self.record.read_text(encoding="utf-8"))
-            record = {key: found[key] for key in ("digest", "seconds", "peak", "finished")}
+            record = {key: found[key] for key in ("digest", "seconds", "memory", "finished")}
             # Also the copy: what a killed build left running may have written it since.
             copied = json.loads(self.copy.read_text(encoding="utf-8"))["metadata"][DIGEST]
             return record if record["digest"] == copied == self.digest else None
@@ -94,10 +94,12 @@ class Chapter:
         write(self.copy, nbformat.writes(notebook))
 
 
-def write_record(copy, seconds, peak):
-    """Say of a copy that its execution has passed, and that its processes held `peak` bytes."""
+def write_record(copy, seconds, memory):
+    """Say of a copy that its execution has passed, and what it took: `memory` is the most bytes
+    that its processes held, {'one': one of them, 'all': all together}.
+    """
     digest = nbformat.read(copy, as_version=4).metadata[DIGEST]
-    record = {"digest": digest, "seconds": seconds, "peak": peak, "finished": time.time()}
+    record = {"digest": digest, "seconds": seconds, "memory": memory, "finished": time.time()}
     write(copy.with_suffix(".json"), json.dumps(record))
 
 

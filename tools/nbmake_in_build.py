@@ -32,30 +32,32 @@ def pytest_runtest_call(item):
     finally:
         memory.done.set()
         memory.join()
-        item.user_properties.append(("peak", memory.peak))
+        item.user_properties.append(("memory", memory.most))
 
 
 class Memory(threading.Thread):
-    """Looks five times a second how many bytes the processes below this one hold together: a
-    kernel, and what it has started. `peak` is the most.
+    """Looks five times a second how many bytes the processes below this one hold: a kernel, and
+    what it has started. `most` is the most of one of them, and of all together, in which memory
+    that they share counts for each.
     """
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.peak, self.done = 0, threading.Event()
+        self.most, self.done = {"one": 0, "all": 0}, threading.Event()
 
     def run(self):
         this = psutil.Process()
         while not self.done.wait(0.2):
-            held = 0
+            held = [0]
             for process in this.children(recursive=True):
                 with contextlib.suppress(psutil.Error):  # it has just ended
-                    held += process.memory_info().rss
-            self.peak = max(self.peak, held)
+                    held.append(process.memory_info().rss)
+            now = {"one": max(held), "all": sum(held)}
+            self.most = {key: max(now[key], before) for key, before in self.most.items()}
 
 
 class Recorder:
     def pytest_runtest_logreport(self, report):
         if report.when == "call" and report.passed:
-            copy, peak = Path(report.location[0]).resolve(), dict(report.user_properties)["peak"]
-            execution.write_record(copy, report.duration, peak)
+            copy, seen = Path(report.location[0]).resolve(), dict(report.user_properties)
+            execution.write_record(copy, report.duration, seen["memory"])
