@@ -2,6 +2,8 @@
 name.
 """
 
+import re
+
 import pytest
 import yaml
 from torch import nn
@@ -135,3 +137,10 @@ def test_scales_of_another_form_are_named(scales):
         build("[-1, 1, DynamicConv, [64]]", scales=scales)
     with pytest.raises(ValueError, match="does not say which of its scales to build: 1, 2"):
         build("[-1, 1, DynamicConv, [64]]", scales={1: [1, 1, 64], 2: [1, 1, 64]}, scale="")
+
+
+@pytest.mark.parametrize("arguments", ["64", "[]", "[{temperature: 1}]"])
+def test_a_row_without_output_channels_shows_what_it_has(arguments):
+    shown = re.escape(str(yaml.safe_load(arguments)))
+    with pytest.raises((ValueError, TypeError), match=f"row 0 .*, got {shown}$"):
+        build(f"[-1, 1, DynamicConv, {arguments}]")

@@ -10,8 +10,8 @@ the fastest first, until one fails. The time limits are those of the processor: 
 busy kills no mutant.
 
 Not mutated: annotations, decorators, docstrings, and text with a space in it, which is a message.
-Outcomes are kept in _build/mutants. A mutant that was killed stays so while its file and the tests
-are the same, or the tests grew; a survivor is tried again once the tests have changed.
+Outcomes are kept in _build/mutants: a mutant that was killed stays so while its file is the same,
+and a survivor is tried again once the tests have changed.
 """
 
 import argparse
@@ -203,7 +203,8 @@ class Room:
         for module in entry["imports"]:
             importlib.import_module(module)
         gc.freeze()  # or each process forked would copy what it collects
-        self.copy = Path(tempfile.mkdtemp(prefix="mutants-"))
+        self.folder = tempfile.TemporaryDirectory(prefix="mutants-")
+        self.copy = Path(self.folder.name)
         listed = subprocess.check_output(
             ["git", "ls-files", "-zco", "--exclude-standard"], cwd=ROOT, text=True
         )
@@ -315,7 +316,7 @@ def try_room(name, entry, seed):
             kept.write_text(json.dumps(outcomes, indent=1))
         tried[mutant] = old
     if room:
-        shutil.rmtree(room.copy)
+        room.folder.cleanup()
     return report(name, entry, tried, time.monotonic() - started)
 
 
