@@ -585,6 +585,24 @@ def test_the_second_of_two_rows_counts_and_the_clock_may_start_again(tmp_path):
 # --- what stops a run -----------------------------------------------------------------------------
 
 
+ODD_TABLES = {
+    "no text": lambda file: file.write_bytes(b"epoch,time\n\xff"),
+    "no numbers": lambda file: file.write_text("epoch,time\none,two\n"),
+    "a value less": lambda file: file.write_text("epoch,time\n1\n"),
+    "a value more": lambda file: file.write_text("epoch,time\n1,2,3\n"),
+    "other columns": lambda file: file.write_text("epoch,time\n1,2\n"),
+    "without end": lambda file: (file.touch(), os.truncate(file, 2**40)),
+    "a folder": lambda file: file.mkdir(),
+} | ({"a pipe": os.mkfifo} if hasattr(os, "mkfifo") else {})
+
+
+@pytest.mark.parametrize("odd", ODD_TABLES)
+def test_a_table_that_is_none_is_named(tmp_path, odd):
+    ODD_TABLES[odd](tmp_path / "results.csv")
+    with pytest.raises(ValueError, match="results.csv.* (is not what ultralytics writes|must be)"):
+        training.read_results(tmp_path / "results.csv")
+
+
 def test_a_loss_that_is_no_number_stops_with_remedies(stopped, data, on):
     def poison(trainer):
         for parameter in trainer.model.parameters():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from ..checks import check_file, shown
 from ..files.whole import write_whole
 
 # What makes a run whole, besides run.json itself: their digests stand in it.
@@ -73,6 +74,8 @@ def load_run(folder: str | os.PathLike, name: str | None = None) -> Run:
         FileNotFoundError: there is no finished run.
         DamagedRunError: run.json, results.csv or the weights are not what they were.
     """
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"folder must be a path, got {shown(folder)}")
     folder = Path(folder)
     file = folder / "run.json"
     if not os.path.lexists(file):
@@ -122,6 +125,7 @@ def _file_digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+_MOST_BYTES = 10_000_000  # of a results.csv, which has some 200 in a row
 # The columns of ultralytics' results.csv by their short names.
 CURVES = {
     "epoch": "epoch",
@@ -140,12 +144,24 @@ def read_results(file: str | os.PathLike) -> dict[str, list[float]]:
 
     Raises:
         FileNotFoundError: there is no such file.
+        ValueError: it is none, or holds something else.
     """
-    with open(file, encoding="utf-8", newline="") as lines:
-        rows = [
-            {name.strip(): float(value) for name, value in row.items()}
-            for row in csv.DictReader(lines)
-        ]
+    file = check_file("results.csv", file)
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES} bytes")
+        with open(file, encoding="utf-8", newline="") as lines:
+            rows = [
+                {name.strip(): float(value) for name, value in row.items()}
+                for row in csv.DictReader(lines)
+            ]
+        return _curves(rows)
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{file} is not what ultralytics writes ({reason})") from error
+
+
+def _curves(rows: list[dict[str, float]]) -> dict[str, list[float]]:
     clock = 0.0
     for row in rows:
         row["seconds"] = row["time"] - clock if row["time"] > clock else row["time"]

@@ -4,7 +4,8 @@ each run.
 A run is a folder named by what goes into it: the model, the data, the settings and the seed. So a
 run that is there is not repeated, one that was stopped is continued, and no run can overwrite
 another. (The epochs after a stop are like those of a run that was not stopped, and not the same:
-ultralytics keeps averaged weights in half precision, and no random state.) Two processes that want the same run take turns: the second waits and finds it done.
+ultralytics keeps averaged weights in half precision, and no random state.) Two processes that want
+the same run take turns: the second waits and finds it done.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from ultralytics.nn.modules import Detect
 
-from ..checks import as_network, check_count, shown
+from ..checks import as_network, check_count, check_file, shown
 from ..files.whole import whole_in_turn
 from ..folding import fold_batchnorm
 from .heads import head_of, require_detector
@@ -232,7 +232,7 @@ def _pictures(images, imgsz: int) -> Tensor:
         raise ValueError("images must have at least one image to compare")
     arrays = []
     for path in images:
-        with Image.open(path) as image:
+        with Image.open(check_file("image", path)) as image:
             scaled = image.convert("RGB").resize((imgsz, imgsz))
             arrays.append(np.asarray(scaled, np.float32).transpose(2, 0, 1) / 255)
     return torch.from_numpy(np.stack(arrays))
