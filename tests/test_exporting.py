@@ -1,6 +1,11 @@
 """`yolo.export`: an ONNX file with α, in each of its forms, in each runtime that is here."""
 
+import contextlib
+import errno
+import functools
+import io
 import json
+import os
 import sys
 
 import numpy as np
@@ -14,14 +19,14 @@ from ultralytics import RTDETR, YOLO
 
 import dynconv
 from dynconv import yolo
-from dynconv.lab import routing, scenes, training
+from dynconv.lab import recording, routing, scenes, training
 
 SIZE, NAME = 64, "yolov10n-dynamicconv-1-bn-act"
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return scenes.make(tmp_path_factory.mktemp("data"), train=128, val=8, size=SIZE, progress=False)
+    return scenes.make(tmp_path_factory.mktemp("data"), train=64, val=4, size=SIZE, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +36,14 @@ def images(data):
 
 @pytest.fixture(scope="module")
 def weights(data, tmp_path_factory):
-    """A checkpoint after some training (fresh weights make much of the last digits), whose head
-    finds something already, and whose routers say different things of different images.
+    """A checkpoint after some training (fresh weights make much of the last digits), with the
+    BatchNorms of a longer one, whose head finds something already, and whose routers say different
+    things of different images.
     """
     folder = tmp_path_factory.mktemp("weights")
-    how = training.preset("cpu").settings | {"epochs": 4, "imgsz": SIZE}
+    how = training.preset("cpu").settings | {"epochs": 2, "imgsz": SIZE}
     model = YOLO(training.train(NAME, data, how, folder=folder / "runs", quiet=True).weights)
+    model.model = recording.calibrated(model, data.images("train"))
     head = model.model.model[-1]
     with torch.no_grad():
         for level in (*head.cv3, *head.one2one_cv3):
@@ -45,6 +52,23 @@ def weights(data, tmp_path_factory):
             layer.routing.weight *= 3
     model.save(folder / "tiny.pt")
     return folder / "tiny.pt"
+
+
+@pytest.fixture(scope="module")
+def exported(weights, images, tmp_path_factory):
+    """Calls `yolo.export` once for each way: (what it returned, what it printed). The files stay as
+    they are.
+    """
+
+    @functools.cache
+    def export(**how):
+        file, printed = tmp_path_factory.mktemp("onnx") / "tiny.onnx", io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            result = yolo.export(weights, file, images=images, imgsz=SIZE, **how)
+        assert result.file == file and list(file.parent.iterdir()) == [file]
+        return result, printed.getvalue()
+
+    return export
 
 
 def pixels(paths):
@@ -71,14 +95,12 @@ def in_torch(weights, x, alpha=None):
 @pytest.mark.parametrize("any_batch", [False, True])
 @pytest.mark.parametrize("precision, tolerance", [("float32", 1e-4), ("float16", 1e-2)])
 def test_the_file_gives_detections_and_alpha(
-    precision, tolerance, any_batch, weights, images, tmp_path, capsys
+    precision, tolerance, any_batch, weights, images, exported
 ):
-    file, x = tmp_path / "tiny.onnx", pixels(images)
-    result = yolo.export(
-        weights, file, images=images, imgsz=SIZE, precision=precision, any_batch=any_batch
-    )
-    assert result.file == file and result.images == len(images)
-    assert str(result) in capsys.readouterr().out
+    x = pixels(images)
+    result, printed = exported(precision=precision, any_batch=any_batch)
+    file = result.file
+    assert result.images == len(images) and str(result) in printed
     step = len(x) if any_batch else 1
     parts = [run(file, images=x[k : k + step]) for k in range(0, len(x), step)]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -98,23 +120,20 @@ def test_the_file_gives_detections_and_alpha(
     assert (says["stride"], says["end2end"], says["args"]["dynamic"]) == (32, False, any_batch)
 
 
-def test_half_of_the_precision_is_half_of_the_file_and_int8_a_quarter(weights, images, tmp_path):
+def test_half_of_the_precision_is_half_of_the_file_and_int8_a_quarter(exported):
     sizes = {}
     for precision in ("float32", "float16", "int8"):
-        file = tmp_path / f"{precision}.onnx"
-        result = yolo.export(weights, file, images=images, imgsz=SIZE, precision=precision)
-        sizes[precision] = file.stat().st_size
+        result, _ = exported(precision=precision, any_batch=False)
+        sizes[precision] = result.file.stat().st_size
         assert result.scores < 0.25
     assert 0.45 < sizes["float16"] / sizes["float32"] < 0.55
     assert 0.2 < sizes["int8"] / sizes["float32"] < 0.35
 
 
 def test_int8_gives_each_channel_of_each_expert_a_scale_and_leaves_the_mixed_kernel(
-    weights, images, tmp_path
+    weights, exported
 ):
-    file = tmp_path / "tiny.onnx"
-    yolo.export(weights, file, images=images, imgsz=SIZE, precision="int8")
-    graph = onnx.load(file).graph
+    graph = onnx.load(exported(precision="int8", any_batch=False)[0].file).graph
     stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     source = YOLO(weights).model.eval()
     dynconv.fold_batchnorm(source)
@@ -136,9 +155,8 @@ def test_int8_gives_each_channel_of_each_expert_a_scale_and_leaves_the_mixed_ker
 
 
 @pytest.mark.parametrize("any_batch", [False, True])
-def test_alpha_that_is_given_takes_the_place_of_the_routers(any_batch, weights, images, tmp_path):
-    file, x = tmp_path / "tiny.onnx", pixels(images[:1])
-    yolo.export(weights, file, images=images, imgsz=SIZE, alpha_inputs=True, any_batch=any_batch)
+def test_alpha_that_is_given_takes_the_place_of_the_routers(any_batch, weights, images, exported):
+    file, x = exported(alpha_inputs=True, any_batch=any_batch)[0].file, pixels(images[:1])
     _, own = in_torch(weights, x)
     one, two, _ = own
     nobody = np.full((1, 4), np.nan, np.float32)
@@ -158,13 +176,13 @@ def test_alpha_that_is_given_takes_the_place_of_the_routers(any_batch, weights, 
 
 @pytest.mark.parametrize("end2end", [True, False])
 def test_yolo_opens_the_file_and_finds_what_the_checkpoint_finds(
-    end2end, weights, images, tmp_path
+    end2end, weights, images, exported
 ):
-    yolo.export(weights, tmp_path / "a.onnx", images=images, imgsz=SIZE, end2end=end2end)
+    file = exported(end2end=end2end)[0].file
     model, how = YOLO(weights), dict(imgsz=SIZE, verbose=False, conf=0.1, rect=False)
     head = {"nms": False} if end2end else {}  # 'no suppression', which the file knows by itself
     for image in images:
-        found = YOLO(tmp_path / "a.onnx", task="detect").predict(image, **how)[0]
+        found = YOLO(file, task="detect").predict(image, **how)[0]
         expected = model.predict(image, **how, **head)[0].boxes.data
         assert found.names == {0: "disc", 1: "square", 2: "triangle"}
         assert len(expected)
@@ -198,11 +216,17 @@ def reference(file, feeds):
 
 @pytest.mark.parametrize("runtime", [openvino, tract, opencv, reference])
 @pytest.mark.parametrize(
-    "how", [{}, {"any_batch": True}, {"alpha_inputs": True}, {"precision": "float16"}], ids=str
+    "how",
+    [
+        {"precision": "float32", "any_batch": False},
+        {"precision": "float32", "any_batch": True},
+        {"alpha_inputs": True, "any_batch": False},
+        {"precision": "float16", "any_batch": False},
+    ],
+    ids=str,
 )
-def test_other_runtimes_compute_the_same(runtime, how, weights, images, tmp_path):
-    file, x = tmp_path / "tiny.onnx", pixels(images[:2] if how.get("any_batch") else images[:1])
-    yolo.export(weights, file, images=images, imgsz=SIZE, **how)
+def test_other_runtimes_compute_the_same(runtime, how, weights, images, exported):
+    file, x = exported(**how)[0].file, pixels(images[:2] if how["any_batch"] else images[:1])
     feeds = {"images": x}
     if how.get("alpha_inputs"):
         alpha = np.float32([[0.9, 0.1, 0.4, 0]])
@@ -241,6 +265,33 @@ def test_a_file_that_differs_is_refused_and_not_left_behind(weights, images, tmp
     assert file.read_bytes() == b"of before" and list(tmp_path.iterdir()) == [file]
 
 
+def test_it_is_written_under_one_other_name_so_that_no_kill_leaves_more(
+    weights, images, tmp_path, monkeypatch
+):
+    file, drafts = tmp_path / "tiny.onnx", []
+    file.write_bytes(b"of before")
+
+    def stop(network, draft, *_):
+        drafts.append(draft)
+        draft.write_bytes(b"half")
+        assert file.read_bytes() == b"of before"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("dynconv.yolo.exporting.record", stop)
+    for _ in range(2):
+        with pytest.raises(OSError, match="the disk is full.*Not written was: .*tiny.onnx"):
+            yolo.export(weights, file, images=images, imgsz=SIZE)
+    assert drafts == [tmp_path / "tiny.onnx.part"] * 2
+    assert file.read_bytes() == b"of before" and list(tmp_path.iterdir()) == [file]
+
+
+def test_weights_that_one_file_cannot_hold_are_refused(weights, images, tmp_path, monkeypatch):
+    monkeypatch.setattr("dynconv.yolo.exporting.MOST_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"weights have 0\.01 GiB, and one ONNX file holds less"):
+        yolo.export(weights, tmp_path / "tiny.onnx", images=images, imgsz=SIZE)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_model_stays_as_it_is_and_the_file_stands_beside_the_weights(weights, capsys):
     model = YOLO(weights)
     state, text = {k: v.clone() for k, v in model.model.state_dict().items()}, str(model.model)
@@ -257,6 +308,7 @@ def test_the_model_stays_as_it_is_and_the_file_stands_beside_the_weights(weights
         (dict(imgsz=50), ValueError, "imgsz must be a multiple of 32, got 50"),
         (dict(file="model.pt"), ValueError, "end with .onnx, got 'model.pt'"),
         (dict(file="nowhere/a.onnx"), FileNotFoundError, "no folder 'nowhere'"),
+        (dict(file="folder.onnx"), ValueError, "folder.onnx' cannot be written: .* no file"),
         (dict(images="a.png"), ValueError, "list of paths, got the single path 'a.png'"),
         (dict(images=[]), ValueError, "at least one image"),
         (dict(images=torch.zeros(2, 3, 32, 32)), ValueError, r"\(B, 3, 64, 64\).*got \(2, 3, 32"),
@@ -271,12 +323,13 @@ def test_the_model_stays_as_it_is_and_the_file_stands_beside_the_weights(weights
 )
 def test_what_cannot_be_exported_is_named(how, error, message, weights, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.onnx").mkdir()
     how = {"weights": weights, "imgsz": SIZE} | how
     if str(how["weights"]).endswith(".yaml"):
         how["weights"] = (RTDETR if "rtdetr" in how["weights"] else YOLO)(how["weights"])
     with pytest.raises(error, match=message):
         yolo.export(**how)
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.rglob("*")) == [tmp_path / "folder.onnx"]
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
