@@ -144,3 +144,20 @@ def test_a_row_without_output_channels_shows_what_it_has(arguments):
     shown = re.escape(str(yaml.safe_load(arguments)))
     with pytest.raises((ValueError, TypeError), match=f"row 0 .*, got {shown}$"):
         build(f"[-1, 1, DynamicConv, {arguments}]")
+
+
+def test_what_is_no_module_is_told_from_what_nobody_knows():
+    with pytest.raises(yolo.UnknownModuleError, match="'LOGGER', which is .* and no subclass of"):
+        build("[-1, 1, LOGGER, [64]]")
+    with pytest.raises(
+        yolo.UnknownModuleError, match="Registered are .*DynamicConv.*; a module of"
+    ):
+        build("[-1, 1, Nothing, [64]]")
+
+
+def test_a_name_that_ultralytics_did_not_have_is_gone_with_its_module(words):
+    assert tasks.Words is Words
+    assert words("[-1, 1, Words, [act]]").words == (None,)  # what the model says of activations
+    yolo.unregister(Words)
+    assert not hasattr(tasks, "Words")
+    yolo.register(Words, channels=False)
