@@ -10,6 +10,7 @@ import sys
 import colab
 import colab_client
 import colab_notebook
+import colab_results
 import colab_stack
 import nbformat
 import pytest
@@ -195,7 +196,9 @@ def test_what_is_tried_is_not_tried_again_unless_it_failed_or_is_named(tmp_path,
         return good | {"digest": "new", "stopped": "ValueError" if path.stem[:2] == "02" else ""}
 
     monkeypatch.setattr(colab, "PAGE", page)
-    monkeypatch.setattr(colab, "RESULTS", tmp_path / "results.json")
+    for module in (colab, colab_results):
+        monkeypatch.setattr(module, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(colab.compat, "write_page", lambda results: None)
     monkeypatch.setattr(colab, "attempt", attempt)
     monkeypatch.setattr(colab, "digest", lambda path: "new")
     monkeypatch.setattr(colab, "notebooks", lambda: [ROOT / f"0{i}_x.ipynb" for i in (1, 2, 3)])
