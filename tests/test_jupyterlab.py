@@ -188,9 +188,10 @@ def test_folded_cells_are_folded(page, run):
 @pytest.mark.parametrize("operate", [by_keyboard, by_mouse])
 def test_figures_to_touch_move(page, run, operate):
     called = len(re.findall(r"\bwidgets\.\w+\(", code(run.source)))
-    figures = page.locator(".jp-Notebook .dc-ready").all()
-    assert len(figures) == called, "each figure to touch has drawn itself"
+    figures = page.locator(".jp-Notebook .dc-figure:has(> script)").all()
+    assert len(figures) == called
     for figure in figures:
+        figure.scroll_into_view_if_needed()  # it draws itself when it comes near
         slider = figure.locator("input[type=range]").first
         slider.scroll_into_view_if_needed()
         value, before = slider.input_value(), picture(slider)
