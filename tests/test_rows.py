@@ -161,3 +161,12 @@ def test_a_name_that_ultralytics_did_not_have_is_gone_with_its_module(words):
     yolo.unregister(Words)
     assert not hasattr(tasks, "Words")
     yolo.register(Words, channels=False)
+
+
+def test_the_same_class_of_before_a_reload_in_tasks_is_no_other(monkeypatch):
+    before = type("Words", (nn.Module,), {"__module__": __name__})
+    monkeypatch.setattr(tasks, "Words", before, raising=False)
+    yolo.register(Words, channels=False)
+    assert tasks.Words is Words
+    yolo.unregister(Words)
+    assert tasks.Words is before
