@@ -1,5 +1,5 @@
 """Model files with random rows, YAML files and pickles of random content; and what these found once
-(tests/corpus/models.yaml, pickles.yaml). `make fuzz` tries more, and others each time.
+(tests/corpus/models.yaml). `make fuzz` tries more, and others each time.
 
 A network that is built has the size that its rows say. One that is not is refused by an error that
 names the row, or the entry of the file. Nothing in a pickle runs.
@@ -411,5 +411,5 @@ def run(program):
 @calls.times(150, 3000)
 @given(st.recursive(atoms, programs, max_leaves=12))
 def test_nothing_in_a_pickle_runs(program):
-    calls.note(f"for tests/corpus/pickles.yaml: {program!r}")
+    calls.note(f"the program: {program!r}")
     assert not run(pickle.PROTO + b"\4" + program + pickle.STOP)
