@@ -378,6 +378,10 @@ def test_a_model_of_the_package_that_misses_a_class_says_so(monkeypatch):
     theirs = tasks.yaml_model_load(yolo.path(name)) | {"yaml_file": f"mine/{name}.yaml"}
     with pytest.raises(yolo.UnknownModuleError, match="C2fCIB"):
         tasks.DetectionModel(theirs, verbose=False)
+    changed = tasks.yaml_model_load(yolo.path("yolov10n-dynamicconv-1"))
+    changed["backbone"][1][2] = "DynamicPear"
+    with pytest.raises(yolo.UnknownModuleError, match="DynamicPear"):
+        tasks.DetectionModel(changed, verbose=False)
 
 
 def test_a_section_that_ultralytics_does_not_read_holds_no_module_of_ours():
