@@ -102,6 +102,8 @@ def uv(tmp_path, monkeypatch):
     monkeypatch.setattr(environments, "CACHE", tmp_path)
     monkeypatch.setattr(environments, "ask_uv", ask)
     monkeypatch.setattr(environments, "version_of", lambda _: "3.11.1")
+    # it takes a while, and the tree may be edited meanwhile
+    monkeypatch.setattr(compat.dependencies.Package, "digest", lambda *_: "the package")
     return asked
 
 
