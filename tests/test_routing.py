@@ -3,6 +3,7 @@ ultralytics' own validation.
 """
 
 import copy
+import os
 
 import numpy as np
 import pytest
@@ -274,6 +275,23 @@ def png(folder, name, size):
 def test_what_cannot_be_recorded_is_named(make, error, message, tmp_path):
     with pytest.raises(error, match=message):
         routing.record(*make(tmp_path))
+
+
+NO_IMAGES = {"no such file": lambda file: None, "a folder": lambda file: file.mkdir()}
+if hasattr(os, "mkfifo"):
+    NO_IMAGES |= {
+        "a named pipe": os.mkfifo,  # who opens it waits for ever
+        "a device": lambda file: file.symlink_to("/dev/zero"),
+    }
+
+
+@pytest.mark.parametrize("use", [routing.record, routing.untrained, routing.calibrated])
+@pytest.mark.parametrize("kind", NO_IMAGES)
+def test_an_image_that_is_no_file_is_named(kind, use, tmp_path):
+    NO_IMAGES[kind](tmp_path / "odd.png")
+    images = [png(tmp_path, "a.png", (32, 32)), tmp_path / "odd.png"]
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"image .*odd\.png.* is {kind}"):
+        use(toy(), images)
 
 
 def test_a_layer_that_runs_twice_is_named():

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..checks import FLOATS, is_int, shown
+from ..checks import FLOATS, check_file, is_int, shown
 
 
 def as_network(model) -> nn.Module:
@@ -113,6 +113,7 @@ def _as_paths(images) -> list:
             raise TypeError(
                 f"images must be a list of paths or a tensor (B, 3, H, W), got {shown(path)}"
             )
+        check_file("image", path)
     return paths
 
 

@@ -53,8 +53,9 @@ def record(model, images, *, batch: int = 32, progress: bool = True) -> dict[str
         and of the images.
 
     Raises:
-        ValueError: no dynamic layer, no images, images that differ in size, a size that the network
-            cannot halve often enough.
+        ValueError: no dynamic layer, no images, a path that is no file, images that differ in size,
+            a size that the network cannot halve often enough.
+        FileNotFoundError: an image is not there.
         RuntimeError: a layer did not run exactly once per image.
     """
     network = as_network(model)
