@@ -542,6 +542,20 @@ def test_the_command_patches_checks_and_undoes(tree, capsys):
     assert command("patch", tree, "--check", "--undo")[0] == 2
 
 
+@pytest.mark.parametrize("flags", [(), ("--check",), ("--undo",)])
+def test_the_command_names_what_can_be_no_folder(tree, capsys, monkeypatch, flags):
+    """An empty name is most often a shell's variable that is not set: the folder in which it is
+    called is not meant.
+    """
+    monkeypatch.chdir(tree)
+    before = content(tree)
+    for name, found in (("a" * 5000, r"aaa\.\.\. \(5000 letters\) .*too long"), ("", "is empty")):
+        assert __main__.main(["patch", name, *flags]) == 2
+        said = capsys.readouterr().err
+        assert re.match(f"NotUltralytics: .*{found}", said) and len(said.splitlines()) == 1
+    assert content(tree) == before
+
+
 def test_the_command_works_beside_a_tree_that_no_longer_imports(tree):
     """In a checkout, Python finds that ultralytics first. Half patched, it cannot be imported;
     taking the edits away must still work.

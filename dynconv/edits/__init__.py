@@ -107,15 +107,21 @@ def find(tree: str | Path) -> Path:
     Raises:
         NotUltralytics: it is in neither place.
     """
+    if not str(tree):  # of a shell's variable that is not set; for Path it is the current folder
+        raise NotUltralytics("the folder's name is empty: `.` is the current folder.")
     tree = Path(tree)
-    for folder in (tree, tree / "ultralytics"):
-        if (folder / TASKS).is_file() and (folder / "__init__.py").is_file():
-            return folder.resolve()
-    found = (
-        "is not a folder" if not tree.is_dir() else f"has neither {TASKS} nor ultralytics/{TASKS}"
-    )
+    try:
+        for folder in (tree, tree / "ultralytics"):
+            if (folder / TASKS).is_file() and (folder / "__init__.py").is_file():
+                return folder.resolve()
+        found = "is not a folder"
+        if tree.is_dir():
+            found = f"has neither {TASKS} nor ultralytics/{TASKS}"
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        found = f"cannot be looked into: {error.strerror}"
+    name = str(tree) if len(str(tree)) < 300 else f"{str(tree)[:60]}... ({len(str(tree))} letters)"
     raise NotUltralytics(
-        f"{tree} {found}. Give the folder of a checkout of ultralytics, or its package folder"
+        f"{name} {found}. Give the folder of a checkout of ultralytics, or its package folder"
         " `ultralytics`."
     )
 
