@@ -5,8 +5,8 @@ registered.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from pathlib import Path
 
 from . import edits
 
@@ -28,7 +28,11 @@ python -m dynconv ARGUMENTS...
     A model of the package is found by its name, model=yolov10n-dynamicconv-1.
     Nothing in a checkpoint runs, and no program in a data YAML, unless the file is trusted by name:
     trust=FILE.
+    A wrong argument is named in one line, exit code 2; `python -X dev -m dynconv` says also where.
 """
+
+# What ultralytics and this package raise for an argument that is wrong.
+MISTAKES = (SyntaxError, OSError, TypeError, ValueError)
 
 
 def patch(arguments: list[str]) -> int:
@@ -77,15 +81,33 @@ def main(arguments: list[str]) -> int | None:
         return 0
     if arguments[0] == "patch":
         return patch(arguments[1:])
+    try:
+        return yolo()
+    except (*MISTAKES, RuntimeError) as error:
+        # of a data set, ultralytics wraps what is wrong; other RuntimeErrors are torch's
+        wrong = isinstance(error, MISTAKES) or isinstance(error.__cause__, MISTAKES)
+        if not wrong or sys.flags.dev_mode:
+            raise
+        lines = str(error).strip().splitlines() or [""]  # ultralytics adds its whole help
+        print(f"{type(error).__name__}: {lines[0]}", file=sys.stderr)
+        return 2
+
+
+def yolo() -> None:
+    """The command `yolo` with the arguments in sys.argv, from where ultralytics reads them."""
     # importing this package has seen to it that our modules are registered now
     from ultralytics.cfg import entrypoint
 
+    from .checks import check_file
     from .yolo import models, path, safely, trust
 
     names = models()
-    for i, argument in enumerate(sys.argv):  # which entrypoint reads
-        name = argument.removeprefix("model=").strip()
-        if argument.startswith("model=") and name in names and not Path(name).exists():
+    for i, argument in enumerate(sys.argv):
+        key, _, value = argument.partition("=")
+        name = value.strip()
+        if key in ("model", "data", "cfg") and os.path.exists(name) and not os.path.isdir(name):
+            check_file(key, name)
+        elif key == "model" and name in names:
             sys.argv[i] = f"model={path(name)}"
     for argument in [each for each in sys.argv if each.startswith("trust=")]:
         sys.argv.remove(argument)

@@ -4,7 +4,9 @@ files that would leave a mark, given to every function and command that takes a 
 
 import io
 import os
+import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from torch import nn
 from ultralytics import YOLO
 from ultralytics.nn import tasks
 
-from dynconv import yolo
+from dynconv import __main__, yolo
 from dynconv.lab import kernels, routing, sweep, training
 from dynconv.yolo import restricted, safe_load
 
@@ -106,6 +108,31 @@ def test_the_commands_run_nothing_either_unless_the_file_is_trusted(evil, mark, 
     assert "UntrustedCheckpointError" in ask("plots=False") and not mark.exists()
     ask("plots=False", f"trust={evil}")
     assert mark.exists()
+
+
+WRONG = {
+    "--bad": "SyntaxError: 'bad' is not a valid",
+    "detect nonsense": "SyntaxError: 'nonsense' is not a valid",
+    "train model=": "SyntaxError: 'model=' is not a valid",
+    "train model=none.yaml": "FileNotFoundError: 'none.yaml' does not exist",
+    f"train model={NAME} epochs=-1": "ValueError: 'epochs=-1' .*must be >= 1",
+    f"train model={NAME} data=none.yaml": "RuntimeError: Dataset 'none.yaml' error .*not exist",
+    "train model=here": "TypeError: model='here' should be",
+    "trust=here": "ValueError: file must be a file, and 'here' is a folder",
+} | ({"val model=pipe.pt": "model must be a file.* named pipe"} if hasattr(os, "mkfifo") else {})
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_argument_is_named_in_one_line(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    if "pipe" in line:
+        os.mkfifo("pipe.pt")
+    argv = ["dynconv", *line.split()]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr("ultralytics.cfg.ARGV", argv)
+    assert __main__.main(argv[1:]) == 2
+    assert re.search(WRONG[line], capsys.readouterr().err.splitlines()[-1])
 
 
 def test_a_trusted_file_runs_until_it_is_changed(evil, mark):
