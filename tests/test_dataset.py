@@ -118,6 +118,12 @@ BAD = {
         "the train images should be in .*images/train, which does not exist",
     ),
     "val folder missing": (remove("images/val"), "images not found, missing path .*images/val"),
+    "a name that is no text": (
+        lambda folder: (folder / "images/train/0.png").rename(
+            folder / os.fsdecode(b"images/train/0\xff.png")
+        ),
+        r"among the train files the name '0\\udcff.png' is no UTF-8: rename it",
+    ),
     "no image": (empty, "there is no image in .*images/train, where the train images should be"),
     "no label": (
         remove("labels/train"),

@@ -210,7 +210,15 @@ def _read_list(file: Path) -> list[Path]:
 
 
 def _refuse_no_file(source: str | os.PathLike, split: str, file: Path) -> None:
-    """A named pipe would keep its reader waiting for ever."""
+    """A named pipe would keep its reader waiting for ever; a name that is no text, no file of text
+    can hold.
+    """
+    try:
+        file.name.encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{source}: among the {split} files the name {file.name!r} is no UTF-8: rename it"
+        ) from None
     if os.path.lexists(file) and not file.is_file():
         raise DataError(f"{source}: among the {split} files {file} is no file that can be read")
 
