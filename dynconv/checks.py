@@ -48,9 +48,10 @@ def shown(value: object) -> str:
         return f"an int of {value.bit_length()} bits"
     plain = (str, int, float, type(None), type, list, tuple, dict, os.PathLike)
     text = repr(value) if isinstance(value, plain) else ""
-    if not text or "\n" in text or len(text) > 80:
-        return f"an object of the class {type(value).__name__}"
-    return text
+    if len(text) > 80 and isinstance(value, (str, os.PathLike)):  # a path is known by its end
+        text = f"{text[:40]} … {text[-37:]}"
+    is_line = 0 < len(text) <= 80 and "\n" not in text
+    return text if is_line else f"an object of the class {type(value).__name__}"
 
 
 def is_int(value: object) -> bool:

@@ -126,4 +126,5 @@ def test_a_message_shows_one_line_of_whatever_it_is():
     assert shown([64, (3,), "same"]) == "[64, (3,), 'same']"
     network = torch.nn.Conv2d(1, 1, 1)
     assert shown([64, network]) == "[64, an object of the class Conv2d]"
+    assert shown("/a" * 100 + "/data.yaml").endswith("/data.yaml'")
     assert shown(list(range(1000))) == "a list of 1000 values"

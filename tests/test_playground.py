@@ -216,7 +216,7 @@ def test_the_page_knows_the_detector(facts, folder, network, greys):
     for scene, grey in zip(facts["scenes"], greys):
         day = np.asarray(Image.open(folder / scene["day"])) / 255
         if scene["light"] != "noisy":
-            lit = drawing.relight(day, scene["light"])
+            lit = drawing.relight(day[None], scene["light"])[0]
             np.testing.assert_allclose(grey, lit, atol=0.51 / 255)
     drawn = [
         drawing.draw(objects, "train", index, facts["size"], seed=77)
