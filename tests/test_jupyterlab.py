@@ -191,7 +191,12 @@ def test_figures_to_touch_move(page, run, operate):
     figures = page.locator(".jp-Notebook .dc-figure:has(> script)").all()
     assert len(figures) == called
     for figure in figures:
-        figure.scroll_into_view_if_needed()  # it draws itself when it comes near
+        # It draws itself when it comes near; the page moves while cells above find their height.
+        end = time.monotonic() + SECONDS_TO_START
+        while not figure.locator("input[type=range]").count():
+            assert time.monotonic() < end, "a figure to touch has not drawn itself"
+            figure.evaluate("figure => figure.scrollIntoView()")
+            page.wait_for_timeout(200)
         slider = figure.locator("input[type=range]").first
         slider.scroll_into_view_if_needed()
         value, before = slider.input_value(), picture(slider)
