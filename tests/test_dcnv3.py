@@ -1,69 +1,14 @@
 """DCNv3 against its definition, torchvision and the original's names and shapes."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
+from definitions import dcnv3 as by_definition
 from life import output, stirred
 
 from dynconv.relatives import DCNv3, dcnv3, timing
 
 # --- DCNv3: the core ------------------------------------------------------------------------------
-
-
-def pixel(image, row, column):
-    """image (H, W, C) at a pixel; zero outside."""
-    inside = 0 <= row < image.shape[0] and 0 <= column < image.shape[1]
-    return image[row, column] if inside else torch.zeros_like(image[0, 0])
-
-
-def bilinear(image, y, x):
-    """image (H, W, C) between its pixels; y and x are tensors, through which gradients flow."""
-    top, left = math.floor(y.item()), math.floor(x.item())
-    down, right = y - top, x - left
-    return (1 - down) * (
-        (1 - right) * pixel(image, top, left) + right * pixel(image, top, left + 1)
-    ) + down * ((1 - right) * pixel(image, top + 1, left) + right * pixel(image, top + 1, left + 1))
-
-
-def by_definition(
-    x,
-    offset,
-    mask,
-    kernel_size=3,
-    stride=1,
-    pad=1,
-    dilation=1,
-    offset_scale=1.0,
-    remove_center=False,
-):
-    """DCNv3 point by point, from the formula."""
-    (batch, rows, columns, groups, _), share, reach = (
-        mask.shape,
-        x.shape[3] // mask.shape[3],
-        dilation * (kernel_size - 1) // 2,
-    )
-    taps = [
-        (dilation * kx - reach, dilation * ky - reach)
-        for kx in range(kernel_size)
-        for ky in range(kernel_size)
-    ]
-    if remove_center:
-        taps.remove((0, 0))
-    y = torch.zeros(batch, rows, columns, groups, share, dtype=x.dtype)
-    for n, i, j, g in torch.cartesian_prod(*map(torch.arange, mask.shape[:4])).tolist():
-        image, centre_y, centre_x = (
-            x[n, :, :, g * share : (g + 1) * share],
-            i * stride - pad + reach,
-            j * stride - pad + reach,
-        )
-        for p, (tx, ty) in enumerate(taps):
-            dx, dy = offset[n, i, j, g, p]
-            y[n, i, j, g] += mask[n, i, j, g, p] * bilinear(
-                image, centre_y + (ty + dy) * offset_scale, centre_x + (tx + dx) * offset_scale
-            )
-    return y.flatten(3)
 
 
 def tensors(

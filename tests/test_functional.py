@@ -8,30 +8,11 @@ import threading
 
 import pytest
 import torch
-import torch.nn.functional as F
+from definitions import dynamic_conv2d as definition
 
 from dynconv import dynamic_conv2d, functional
 
 TOLERANCE = 1e-10
-
-
-def definition(x, weight, alpha, bias, stride, padding, dilation, groups):
-    """The formula, read literally. For B = 0 the sum over samples is empty and only the shape
-    remains.
-    """
-
-    def expert(xb, i):
-        return F.conv2d(
-            xb, weight[i], None if bias is None else bias[i], stride, padding, dilation, groups
-        )
-
-    if len(x) == 0:
-        return expert(x, 0)
-    samples = [
-        sum(alpha[b, i] * expert(x[b : b + 1], i) for i in range(len(weight)))
-        for b in range(len(x))
-    ]
-    return torch.cat(samples)
 
 
 def inputs(batch, experts, kernel_size, groups, bias, cin=4, cout=8, size=(11, 9)):
