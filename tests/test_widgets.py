@@ -542,6 +542,18 @@ def learning(**changes):
     return widgets.learning(**settings | changes)
 
 
+def asking(**changes):
+    question = {
+        "question": "How much is 2 · `x` for x = 1?",
+        "choices": [
+            {"choice": "1", "wrong": "That is `x`."},
+            {"choice": "2", "right": "1 + 1."},
+            {"choice": "4", "wrong": "That would be 2 · 2 · `x`."},
+        ],
+    }
+    return widgets.questions([question | changes])
+
+
 def test_the_figure_of_the_routers_is_small():
     layers = {f"model.{i}": np.random.default_rng(i).random((16, 4)) for i in range(6)}
     closeups = {
@@ -708,6 +720,28 @@ def test_tensors_with_gradients_are_fine():
     mixer(image=torch.rand(8, 8), experts=torch.randn(2, 3, 3, requires_grad=True))
 
 
+CHOICES = [{"choice": "a", "right": "b"}, {"choice": "c", "wrong": "d"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"question": " "}, "question 1 must be a text.*got ' '"),
+        ({"question": "one `"}, "backticks in pairs"),
+        ({"hint": "x"}, "question 1 must have the keys question and choices"),
+        ({"choices": "abc"}, "choices must be a list, got 'abc'"),
+        ({"choices": CHOICES}, "three choices or more.*got 2"),
+        ({"choices": CHOICES[1:] * 3}, "one is right, got 3, of which 0"),
+        ({"choices": CHOICES[:1] * 3}, "one is right, got 3, of which 3"),
+        ({"choices": [*CHOICES, {"choice": "e"}]}, "choice 3 must have the keys choice and right"),
+        ({"choices": [*CHOICES, {"choice": 4, "wrong": "f"}]}, "choice 3 must be a text.*got 4"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        asking(**changes)
+
+
 # --- in a browser ---------------------------------------------------------------------------------
 
 
@@ -751,6 +785,7 @@ EXAMPLES = {
     "sampling": lambda: sampling(),
     "star": lambda: star(),
     "learning": lambda: learning(),
+    "questions": lambda: asking(),
 }
 # The picture as text: pixels of canvases, lengths of bars, numbers; not the controls themselves,
 # nor the sentence, which comes later.
@@ -782,8 +817,9 @@ def test_each_slider_moves_the_picture_by_keyboard(open_page, name):
 def test_each_button_works(open_page, name):
     page = open_page(EXAMPLES[name]())
     root = page.locator(".dc-figure")
-    root.locator("input").first.focus()
-    page.keyboard.press("End")  # so that 'reset' has something to do
+    for slider in root.locator("input").all()[:1]:
+        slider.focus()
+        page.keyboard.press("End")  # so that 'reset' has something to do
     for button in reversed(
         root.locator("button").all()
     ):  # backwards: the first picture is the one that is already shown
@@ -804,7 +840,7 @@ def test_controls_can_be_used_by_all(open_page, name):
         assert control.evaluate(
             "c => c.tagName === 'BUTTON' ? c.textContent : c.labels[0].innerText"
         ).strip()
-    assert page.locator("[aria-live=polite]").inner_text().endswith(".")
+    assert page.locator(".dc-summary[aria-live=polite]").inner_text().endswith(".")
     assert not page.locator(".dc-fallback").is_visible()
 
 
@@ -842,6 +878,37 @@ def test_sliding_moves_nothing_else(open_page, name):
             page.keyboard.press(key)
             page.wait_for_timeout(250)  # the sentence follows when the reader pauses
             assert root.evaluate(places) == before
+
+
+def test_an_answer_says_why_once_and_counts_the_tries(open_page):
+    page = open_page(asking(question="Is <b>this</b> `<i>` markup?"))
+    root = page.locator(".dc-figure")
+    line, first, second = root.locator(".dc-summary"), *root.locator("button").all()[:2]
+    assert "<b>this</b> <i> markup?" in root.inner_text()  # text is never read as markup
+    assert root.locator(".dc-body :is(b, i)").count() == 0
+    assert root.locator(".dc-because").all_inner_texts() == ["", "", ""]
+    for key in ("Enter", "Space"):  # the same answer again says nothing new
+        first.focus()
+        page.keyboard.press(key)
+        assert root.locator(".dc-because").all_inner_texts() == ["✗ No. That is x.", "", ""]
+    assert line.inner_text() == "Choose an answer; each says why."
+    second.click()
+    assert root.locator(".dc-right").inner_text() == "✓ Right. 1 + 1."
+    assert line.inner_text() == "1 of 1 answered, 0 at the first try."
+
+
+def test_where_no_script_runs_a_fold_says_what_each_answer_says(browser, tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text(asking()._repr_html_(), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        page = context.new_page()
+        page.goto(file.as_uri())
+        assert page.get_by_text("That is x.").is_hidden()
+        page.locator("summary").click()
+        assert page.get_by_text("That is x.").is_visible()
+    finally:
+        context.close()
 
 
 def test_two_of_the_same_kind_live_on_one_page(open_page):

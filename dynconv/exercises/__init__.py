@@ -16,6 +16,7 @@ import pkgutil
 import types
 from collections.abc import Callable
 
+from .asking import ask as ask
 from .checking import NotAttempted, Wrong, as_it_was
 
 

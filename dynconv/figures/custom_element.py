@@ -11,20 +11,26 @@ from urllib.parse import quote
 
 from . import style
 
-_FALLBACK = "This figure needs JavaScript."
+_FALLBACK = "<p>This figure needs JavaScript.</p>"
 
 
 class Widget:
-    """A figure to touch; as the last expression of a cell it shows itself."""
+    """A figure to touch; as the last expression of a cell it shows itself.
 
-    def __init__(self, figure: str, data: dict):
-        self.figure, self.data = figure, data
+    Args:
+        figure: its module is touch/FIGURE.js.
+        data: what the module draws.
+        fallback: HTML, shown where no script runs.
+    """
+
+    def __init__(self, figure: str, data: dict, fallback: str = _FALLBACK):
+        self.figure, self.data, self.fallback = figure, data, fallback
 
     def _repr_html_(self) -> str:
         name = "dc-" + self.figure.replace("_", "-")
         return (
             f"<style>{common_css()}{_source(f'{self.figure}.css')}</style>\n"
-            f'<{name} class="dc-figure"><p class="dc-fallback">{_FALLBACK}</p>'
+            f'<{name} class="dc-figure"><div class="dc-fallback">{self.fallback}</div>'
             f'<script type="application/json">{_safe_json(self.data)}</script></{name}>\n'
             f'<script type="module">\n{module(self.figure)}\ndefine("{name}", draw);\n</script>'
         )

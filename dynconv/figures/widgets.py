@@ -18,6 +18,7 @@ from . import style
 from .arrays import as_alpha, one_of, within
 from .custom_element import Widget as Widget
 from .custom_element import module as module
+from .questions import questions as questions
 
 MOST_EXPERTS = len(style.EXPERTS)
 
