@@ -27,7 +27,7 @@ NO_CLAIMS = [
     r"\$\$.*?\$\$|\$[^$\n]*\$",  # a formula defines its numbers
     r"<[^>]+>",  # HTML
     r"\{(?:cite:\w+|chapter)\}`[^`]*`",
-    r"\*Difficulty: [^*]*|Reading time \| \d+ min",  # estimates, with tests of their own
+    r"\*[A-Z][a-z ]+ · [^*]*min\.\*|Reading time \| \d+ min",  # estimates, with tests of their own
     r"\b(?:19|20)\d\d(?:-\d\d-\d\d)?\b",  # years and dates
     r"\b\d+\.\d+\.\d+\b",  # versions, which other tests hold
     r"\b\d ?[×x] ?\d(?= \w)|\b(?:32|64)-bit\b",  # names of kernels and of types

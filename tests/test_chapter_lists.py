@@ -28,7 +28,7 @@ def tiny(tmp_path):
 
 
 def write(folder, said):
-    exercise = "### Exercise 1.1\n\n*Difficulty: easy. About 10 min.*"
+    exercise = "### Exercise 1.1\n\n*Fill in · easy · core · 10 min.*"
     cells = [
         {"cell_type": "markdown", "source": ["# 1. One\n", "\n", "A promise."]},
         {"cell_type": "markdown", "source": [exercise]},

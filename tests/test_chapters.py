@@ -6,6 +6,7 @@ import re
 
 import pytest
 from conftest import REPOSITORY, ROOT, SITE
+from exercises_pages import HEAD
 from notebook_files import CHAPTERS, COLAB, cells, code_lines, folded, markdown
 
 # Silent reading of non-fiction: 238 words a minute, and 175 to 300 for most adults (Brysbaert 2019,
@@ -97,8 +98,8 @@ def test_has_exercises_with_their_parts(path):
     for (chapter, exercise), text in zip(names, parts[3::3]):
         text = re.split(r"^#{1,3} ", text, flags=re.MULTILINE)[0]
         where = f"exercise {chapter}.{exercise}"
-        assert re.search(r"^\*Difficulty: .*\d+ min", text, re.MULTILINE), (
-            f"{where}: a line '*Difficulty: easy · 5 min.*', whose minutes the lesson plan sums"
+        assert HEAD.search(text), (
+            f"{where}: a line '*Fill in · easy · core · 5 min.*': {HEAD.pattern}"
         )
         assert "<details>" in text and "<summary>" in text, f"{where}: a hint in <details>"
         solution = f"]({SITE}/book/solutions.html#exercise-{chapter}-{exercise})"

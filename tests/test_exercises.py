@@ -4,8 +4,9 @@ what is wrong for whatever reason is refused in one plain line; none of its part
 The mistakes of chapter NN stand in `tests/exercises/chapter_NN.py`: MISTAKES, {number: {mistake:
 (answer, pattern that its hint must match)}}, which the teachers' page lists, and OTHERS, {number:
 [(answer, pattern)]}, which must be refused without a hint of their own; and RIGHT, {number:
-[answer]}, unusual ways to a right answer. What is tried on all
-exercises alike stands in `tests/exercises/catalogue.py`.
+[answer]}, unusual ways to a right answer. A mistake of an answer that chooses words, {part: word},
+names only the parts that are wrong. What is tried on all exercises alike stands in
+`tests/exercises/catalogue.py`.
 """
 
 import ast
@@ -26,6 +27,9 @@ from dynconv import DynamicConv, exercises
 from dynconv.exercises import checking
 
 NUMBERS = [number for chapter in exercises.chapters() for number in exercises.checkers(chapter)]
+# A solution without arguments returns the value that is the answer: {part: word}.
+CHOICES = [n for n in NUMBERS if not inspect.signature(exercises.solution(n)).parameters]
+FUNCTIONS = [number for number in NUMBERS if number not in CHOICES]
 CATALOGUE = importlib.import_module("exercises.catalogue")
 FILES = {
     file.stem: importlib.import_module(f"exercises.{file.stem}")
@@ -35,8 +39,42 @@ MISTAKES = {chapter: file.MISTAKES for chapter, file in FILES.items()}
 OTHERS = {chapter: file.OTHERS for chapter, file in FILES.items()}
 
 
+def stubs_of(path):
+    """(number, definition of the stub) of each cell that calls `check`."""
+    for cell in cells(path, "code"):
+        tree = parsed(cell.source)
+        stubs = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+        stubs |= {ast.unparse(node.targets[0]): node for node in assigned}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "check":
+                number, stub = node.args
+                assert stub.id in stubs, f"{cell.id} checks {stub.id} and does not define it"
+                yield number.value, stubs[stub.id]
+
+
+def broken_stubs():
+    """(number, name, code) of each stub that is to be repaired."""
+    for path in CHAPTERS:
+        heads = dict(re.findall(r"^### Exercise (\S+)\n\n\*(\w+)", markdown(path), re.MULTILINE))
+        for number, stub in stubs_of(path):
+            if heads[number] == "Repair":
+                yield pytest.param(number, stub.name, ast.unparse(stub), id=number)
+
+
+def right_answer(number):
+    solution = exercises.solution(number)
+    return solution() if number in CHOICES else solution
+
+
 def refused(number, answer):
     """The message, after a look at what every message must be."""
+    if (
+        number in CHOICES
+        and isinstance(answer, dict)
+        and answer.keys() < right_answer(number).keys()
+    ):
+        answer = right_answer(number) | answer
     verdict, message = exercises.grade(number, answer)
     assert verdict == "wrong", message
     assert "\n" not in message and len(message) < 500, message
@@ -47,9 +85,38 @@ def refused(number, answer):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_solution_passes_and_an_untouched_stub_is_open(number):
-    verdict, message = exercises.grade(number, exercises.solution(number))
+    verdict, message = exercises.grade(number, right_answer(number))
     assert verdict == "right", message
-    assert exercises.grade(number, lambda *a: ...)[0] == "open"
+    stub = dict.fromkeys(right_answer(number), ...) if number in CHOICES else lambda *a: ...
+    assert exercises.grade(number, stub)[0] == "open"
+
+
+@pytest.mark.parametrize("number, name, code", [*broken_stubs()])
+def test_what_is_to_be_repaired_is_refused_as_it_is(number, name, code):
+    namespace = {"torch": torch, "nn": torch.nn, "F": F, "np": np}
+    exec(code, namespace)
+    refused(number, namespace[name])
+
+
+@pytest.mark.parametrize("number", CHOICES)
+def test_a_choice_has_words_for_each_part_and_says_which(number):
+    """Each wrong word meets a hint, and what is no word at all is named with those that are."""
+    right = right_answer(number)
+    for part in right:
+        message = refused(number, right | {part: "sideways"})
+        (words,) = re.findall(rf"^`{re.escape(part)}` is one of (.*); got 'sideways'.$", message)
+        words = ast.literal_eval(f"[{words}]")
+        assert right[part] in words and len(words) >= 2
+        for word in set(words) - {right[part]}:
+            assert len(refused(number, right | {part: word})) > len(part) + 20
+        assert exercises.grade(number, right | {part: f" {right[part].upper()} "})[0] == "right"
+        assert exercises.grade(number, right | {part: ...})[0] == "open"
+        for nonsense in (None, 1, ["a"], torch.ones(2)):
+            assert part in refused(number, right | {part: nonsense})
+    for keys in ({}, {**right, "one more": "yes"}, dict([*right.items()][1:])):
+        assert "are wanted, got" in exercises.grade(number, keys)[1]
+    for nonsense in (None, 42, "yes", [*right], lambda: right):
+        refused(number, nonsense)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +194,7 @@ def has_fractions(result):
 
 
 OTHERWISE = ("5.3", "7.3", "7.4", "8.3", "9.2", "9.3", "9.4")  # no numbers, or several tensors
-NUMERIC = [number for number in NUMBERS if number not in OTHERWISE]
+NUMERIC = [number for number in FUNCTIONS if number not in OTHERWISE]
 
 
 @pytest.mark.parametrize("number", NUMERIC)
@@ -158,13 +225,13 @@ def test_a_right_answer_is_wrong_once_it_is_changed(number):
             refused(number, answer)
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", FUNCTIONS)
 def test_nonsense_is_refused_in_one_line(number):
     for answer in CATALOGUE.NONSENSE.values():
         refused(number, answer)
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", FUNCTIONS)
 def test_what_went_wrong_is_said(number):
     for name, says in {
         "None": "returned None.*`return`",
@@ -178,21 +245,21 @@ def test_what_went_wrong_is_said(number):
         assert re.search(says, message), message
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", FUNCTIONS)
 def test_a_loop_without_end_is_ended(number, monkeypatch):
     monkeypatch.setattr(checking, "SECONDS", 0.02)
     assert "loop that does not end" in refused(number, CATALOGUE.no_end)
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", FUNCTIONS)
 def test_what_is_no_function_is_named(number):
     for given, said in [(42, "42"), (None, "None"), (torch.ones(2), "tensor of shape")]:
         assert re.search(f"a function is wanted, got .*{said}", refused(number, given))
 
 
 def without_training(number):
-    """The solution; that of 7.4, which trains, only plans here."""
-    answer = exercises.solution(number)
+    """The right answer; that of 7.4, which trains, only plans here."""
+    answer = right_answer(number)
     return FILES["chapter_07"].planned_only(answer) if number == "7.4" else answer
 
 
@@ -214,6 +281,10 @@ def test_a_check_leaves_everything_as_it_was(number, tmp_path, monkeypatch):
     solution = without_training(number)
     exercises.grade(number, solution)  # imports, caches
     before = state()
+    if number in CHOICES:
+        exercises.grade(number, dict.fromkeys(solution, "x"))
+        assert state() == before
+        return
 
     def answer(*arguments):
         torch.manual_seed(99)
@@ -310,32 +381,28 @@ def test_no_part_of_an_exercise_was_forgotten(path):
     headings = re.findall(r"^### Exercise (\S+)", markdown(path), re.MULTILINE)
     assert headings == [*checkers], "headings of the notebook, and checkers"
     stubs = dict(stubs_of(path))
-    assert {number: stub.name for number, stub in stubs.items()} == checkers, (
+    named = {
+        number: getattr(stub, "name", None) or stub.targets[0].id for number, stub in stubs.items()
+    }
+    assert named == checkers, (
         "stubs with `check(number, stub)` in their cell, and checkers: they share their names"
     )
     solutions = importlib.import_module(f"dynconv.exercises.solutions.{name}")
     solutions = {each.__name__: each for each in exercises.public_functions(solutions)}
     assert [*solutions] == [*checkers.values()], "solutions and checkers share names and order"
     for number, function in checkers.items():
-        assert [each.arg for each in stubs[number].args.args] == [
-            *inspect.signature(solutions[function]).parameters
-        ], f"{number}: the solution takes what the stub takes"
+        stub = stubs[number]
+        if number in CHOICES:
+            given = {key.value: word.value for key, word in zip(stub.value.keys, stub.value.values)}
+            assert given == dict.fromkeys(right_answer(number), ...), f"{number}: the stub's parts"
+        else:
+            assert [each.arg for each in stub.args.args] == [
+                *inspect.signature(solutions[function]).parameters
+            ], f"{number}: the solution takes what the stub takes"
         assert solutions[function].__doc__, f"{number}: the solution's remark is its docstring"
     assert [*MISTAKES[name]] == [*checkers], f"the mistakes in tests/exercises/{name}.py"
     few = [number for number, mistakes in MISTAKES[name].items() if len(mistakes) < 3]
     assert not few, f"at least three mistakes for each of {few}"
-
-
-def stubs_of(path):
-    """(number, definition of the stub) of each cell that calls `check`."""
-    for cell in cells(path, "code"):
-        tree = parsed(cell.source)
-        stubs = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "check":
-                number, stub = node.args
-                assert stub.id in stubs, f"{cell.id} checks {stub.id} and does not define it"
-                yield number.value, stubs[stub.id]
 
 
 @pytest.fixture

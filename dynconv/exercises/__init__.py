@@ -4,7 +4,9 @@ and a hint.
 Exercise N.k is a public function in `chapter_NN.py`, whose docstring begins with its number. It
 tries an answer and raises `Wrong` with a hint when that fails. The solution has the same name and
 lives apart, in `solutions/chapter_NN.py`, so that a teacher can leave the solutions out; so has the
-stub in the notebook. No list names the chapters or the exercises: what is there is found.
+stub in the notebook. Where the stub is no function but a value, such as {"part": ...}, the solution
+is a function without arguments that returns it. No list names the chapters or the exercises: what
+is there is found.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import time
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from .asking import ask as ask
 from .checking import NotAttempted, Wrong, as_it_was
@@ -114,8 +118,41 @@ def grade(number: str, answer) -> tuple[str, str]:
         )
 
 
-def check(number: str, answer) -> None:
-    """Print the verdict on an answer to exercise `number`."""
+@dataclass(frozen=True)
+class Result:
+    """What `check` found: the verdict and the message of `grade`, and how long the check took."""
+
+    number: str
+    verdict: str
+    message: str
+    seconds: float
+
+    @property
+    def points(self) -> int:
+        """1 for a right answer, else 0. A teacher may weigh them."""
+        return int(self.verdict == "right")
+
+    @property
+    def hint(self) -> str | None:
+        """What a wrong answer is told."""
+        return self.message if self.verdict == "wrong" else None
+
+    def __str__(self) -> str:
+        mark = {"right": "✓", "wrong": "✗", "open": "○", "failed": "!"}[self.verdict]
+        return f"{mark} Exercise {self.number}: {self.message}"
+
+    def _ipython_display_(self) -> None:
+        """Nothing: `check` has printed it."""
+
+
+def check(number: str, answer) -> Result:
+    """Print the verdict on an answer to exercise `number`, and return it.
+
+    Raises:
+        ValueError: there is no exercise of that number.
+    """
+    begun = time.perf_counter()
     verdict, message = grade(number, answer)
-    mark = {"right": "✓", "wrong": "✗", "open": "○", "failed": "!"}[verdict]
-    print(f"{mark} Exercise {number}: {message}")
+    result = Result(number, verdict, message, time.perf_counter() - begun)
+    print(result)
+    return result

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..functional import by_groups, by_matmul, by_sample, by_single, dynamic_conv2d
-from .checking import Wrong, call, close, reject, tensor
+from .checking import Wrong, call, choose, close, reject, tensor
 from .watching import flops, has_loop, operators
 
 
@@ -67,8 +67,45 @@ def _look_at_way(used: operators, looped: bool) -> None:
         raise Wrong("the kernels are right. Now make them without a loop, or a comprehension.")
 
 
+def what_becomes_of_y(answer) -> str:
+    """1.2: `what_becomes_of_y`: for each change, what it makes of Y, if the layer has no bias."""
+    order = "the sum Σᵢ αᵢ Wᵢ does not know the order of its terms."
+    part = "only the share of that one expert is gone; it was not the half of Y."
+    choose(
+        answer,
+        {
+            "all α doubled": (
+                "doubled",
+                {
+                    "unchanged": "nothing divides the α by their sum: the kernel is doubled.",
+                    "something else": "2 Σᵢ αᵢ Wᵢ is twice the kernel, and Y is linear in it.",
+                },
+            ),
+            "experts and their α in another order": (
+                "unchanged",
+                {"doubled": order, "something else": order},
+            ),
+            "two equal experts swap their α": (
+                "unchanged",
+                {
+                    "doubled": "the same two products are added, the other way round.",
+                    "something else": "a W + b W is (a + b) W, whichever of the two has the a.",
+                },
+            ),
+            "one α set to zero": (
+                "something else",
+                {
+                    "doubled": f"nothing grows: {part}",
+                    "unchanged": f"that would be so if its expert were zero: {part}",
+                },
+            ),
+        },
+    )
+    return "right: α and the experts count only through their sum of products."
+
+
 def conv_with_bias(answer) -> str:
-    """1.2: `conv_with_bias(x, weight, bias, alpha)` for one image, with one convolution."""
+    """1.3: `conv_with_bias(x, weight, bias, alpha)` for one image, with one convolution."""
     torch.manual_seed(0)
     for M, cout, cin, H, W in [(3, 4, 2, 8, 8), (2, 3, 5, 7, 9)]:
         x, weight = torch.randn(1, cin, H, W), torch.randn(M, cout, cin, 3, 3)
@@ -120,8 +157,73 @@ def _look_at_output(got, x, weight, bias, alpha) -> None:
         raise Wrong("the numbers differ from Σᵢ αᵢ (X ∗ Wᵢ + bᵢ) with padding 1.")
 
 
+def what_the_counts_say(answer) -> str:
+    """1.4: `what_the_counts_say`: which statements follow from the table of multiplications."""
+    size = "compare the rows with the same channels: the smaller map has the larger share."
+    choose(
+        answer,
+        {
+            "on 160×160 as fast as a static layer": (
+                "does not follow",
+                {
+                    "follows": "the table counts multiplications. Memory traffic and the cost of a"
+                    " call are not in it; what takes time has to be timed."
+                },
+            ),
+            "the smaller the map, the more mixing counts": ("follows", {"does not follow": size}),
+            "8 experts: the mixing doubles": (
+                "follows",
+                {"does not follow": "mixing takes M multiplications per kernel number."},
+            ),
+            "8 experts: the whole layer doubles": (
+                "does not follow",
+                {
+                    "follows": "only the mixing doubles; the convolution stays, and on large maps"
+                    " it is nearly all of the work."
+                },
+            ),
+        },
+    )
+    return "right: a count says what is multiplied, and nothing of time."
+
+
+def dynamic_conv_strided(answer) -> str:
+    """1.5: `dynamic_conv_strided(x, weight, alphas, stride)`, repaired."""
+    torch.manual_seed(0)
+    for B, stride, size in [(2, 1, 8), (3, 2, 8), (3, 2, 7), (2, 3, 9)]:
+        x, weight = torch.randn(B, 2, size, size), torch.randn(3, 4, 2, 3, 3)
+        alphas = torch.rand(B, 3)
+        wanted = dynamic_conv2d(x, weight, alphas, stride=stride, padding=1)
+        with _the_package_refused():
+            got = call(answer, x, weight, alphas, stride)
+        where = f"stride {stride}, {size} × {size} pixels"
+        squeezed = (B, 4 * wanted[0, 0].numel() // size**2, size, size)
+        if stride > 1 and getattr(got, "shape", None) == squeezed:
+            raise Wrong(
+                f"{where}: the result has shape {tuple(got.shape)} for {tuple(wanted.shape)}. The"
+                " numbers of 4 channels were laid out as if the map had kept its size."
+            )
+        got = tensor(got, tuple(wanted.shape))
+        mistakes = {
+            "a stride leaves positions out; you averaged over them.": (
+                F.adaptive_avg_pool2d(
+                    dynamic_conv2d(x, weight, alphas, padding=1), wanted.shape[2:]
+                )
+                if stride > 1
+                else []
+            ),
+            "the numbers are there, in another order: images come first, then channels.": (
+                wanted.reshape(4, B, *wanted.shape[2:]).transpose(0, 1)
+            ),
+        }
+        reject(got, mistakes, close, where)
+        if not close(got, wanted):
+            raise Wrong(f"{where}: the numbers differ from those of a loop over the images.")
+    return "right: the size of the result is known only after the convolution."
+
+
 def pointwise(answer) -> str:
-    """1.3: `pointwise(x, weight, alpha)`: 1×1 kernels as a batched matrix product, without any
+    """1.6: `pointwise(x, weight, alpha)`: 1×1 kernels as a batched matrix product, without any
     convolution."""
     torch.manual_seed(0)
     # as many channels out as in, so that a transposed kernel fits; then other sizes

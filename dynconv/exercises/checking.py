@@ -206,6 +206,31 @@ def whole_numbers(value) -> list[int]:
     return [int(each) for each in value]
 
 
+def choose(answer, parts: dict[str, tuple[str, dict[str, str]]]) -> None:
+    """Look at an answer that chooses a word for each of its parts, as {part: word}.
+
+    Args:
+        parts: {part: (the right word, {wrong word: hint})}. These are all the words of a part.
+
+    Raises:
+        NotAttempted: a part still holds the `...` of the stub.
+        Wrong: for the first part that is wrong, with the hint of its word.
+    """
+    if not isinstance(attempted(answer), dict):
+        raise Wrong(f"a dictionary with the keys of the stub is wanted, got {said(answer)}.")
+    if answer.keys() != parts.keys():
+        raise Wrong(f"the keys {', '.join(map(repr, parts))} are wanted, got {said([*answer])}.")
+    if any(word is ... for word in answer.values()):
+        raise NotAttempted
+    for part, (right, wrong) in parts.items():
+        word = answer[part].strip().lower() if isinstance(answer[part], str) else answer[part]
+        if not isinstance(word, str) or word not in {right, *wrong}:
+            words = ", ".join(map(repr, sorted({right, *wrong})))
+            raise Wrong(f"`{part}` is one of {words}; got {said(answer[part])}.")
+        if word != right:
+            raise Wrong(f"`{part}`: {wrong[word]}")
+
+
 def said(value) -> str:
     """What a message says of an answer that is of no use: one line."""
     if isinstance(value, (torch.Tensor, np.ndarray)):

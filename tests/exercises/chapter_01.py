@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from dynconv import dynamic_conv2d
+from dynconv.exercises.solutions.chapter_01 import dynamic_conv_strided as strided
 from dynconv.exercises.solutions.chapter_01 import mix_kernels, pointwise
 from dynconv.functional import by_matmul, by_single, mix
 
@@ -59,6 +60,21 @@ MISTAKES = {
         ),
     },
     "1.2": {
+        "take the α for shares of one": ({"all α doubled": "unchanged"}, "nothing divides the α"),
+        "think that the order of the experts counts": (
+            {"experts and their α in another order": "something else"},
+            "does not know the order",
+        ),
+        "think that equal experts stay apart": (
+            {"two equal experts swap their α": "something else"},
+            "whichever of the two",
+        ),
+        "forget that a missing expert is missed": (
+            {"one α set to zero": "unchanged"},
+            "if its expert were zero",
+        ),
+    },
+    "1.3": {
         "leave out the bias": (
             lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), padding=1),
             "bias is missing",
@@ -112,7 +128,49 @@ MISTAKES = {
             "sum to one",
         ),
     },
-    "1.3": {
+    "1.4": {
+        "read a time out of a count": (
+            {"on 160×160 as fast as a static layer": "follows"},
+            "has to be timed",
+        ),
+        "not compare the rows": (
+            {"the smaller the map, the more mixing counts": "does not follow"},
+            "smaller map has the larger share",
+        ),
+        "take mixing for the whole": (
+            {"8 experts: the whole layer doubles": "follows"},
+            "only the mixing doubles",
+        ),
+    },
+    "1.5": {
+        "keep the size of the input": (
+            lambda x, w, a, s: strided(x, w, a, s).view(len(x), -1, *x.shape[2:]),
+            "as if the map had kept its size|raised RuntimeError",
+        ),
+        "leave the stride out": (
+            lambda x, w, a, s: strided(x, w, a, 1),
+            r"\(3, 4, 8, 8\), but \(3, 4, 4, 4\)",
+        ),
+        "shrink the map afterwards": (
+            lambda x, w, a, s: F.adaptive_avg_pool2d(
+                strided(x, w, a, 1), strided(x, w, a, s).shape[2:]
+            ),
+            "averaged over them",
+        ),
+        "take channels before images": (
+            lambda x, w, a, s: (
+                strided(x, w, a, s)
+                .reshape(4, len(x), *strided(x, w, a, s).shape[2:])
+                .transpose(0, 1)
+            ),
+            "images come first",
+        ),
+        "call the package's own function": (
+            lambda x, w, a, s: dynamic_conv2d(x, w, a, stride=s, padding=1),
+            "package's own function",
+        ),
+    },
+    "1.6": {
         "call the package's own function": (dynamic_conv2d, "package's own function"),
         "call a part of the package's own function": (
             lambda x, w, a: by_matmul(x, mix(a, w), None, (1, 1), (0, 0), (1, 1), 1),
@@ -144,7 +202,7 @@ OTHERS = {
         (lambda a, w: mix_kernels(a, w)[0], r"\(3, 5, 2, 3, 3\) is wanted"),
         (lambda a, w: mix_kernels(a, w.flip(0)), "which axis"),
     ],
-    "1.2": [
+    "1.3": [
         (
             lambda x, w, b, a: F.conv2d(x, torch.einsum("m,m...->...", a, w), a @ b),
             r"\(1, 4, 8, 8\) is wanted",
@@ -161,14 +219,14 @@ RIGHT = {
         mix,
         lambda a, w: torch.tensordot(a, w, dims=1),
     ],
-    "1.2": [
+    "1.3": [
         lambda x, w, b, a: F.conv2d(x, (a @ w.flatten(1)).view(w.shape[1:]), a @ b, padding=1),
         lambda x, w, b, a: (
             (mix(a[None], w)[0].flatten(1) @ F.unfold(x, 3, padding=1)).unflatten(2, x.shape[2:])
             + (a @ b)[:, None, None]
         ),
     ],
-    "1.3": [
+    "1.6": [
         lambda x, w, a: torch.einsum("bm,moi,bihw->bohw", a, w[..., 0, 0], x),
         lambda x, w, a: np.einsum("bm,moi,bihw->bohw", a.numpy(), w.numpy()[..., 0, 0], x.numpy()),
     ],

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 from docutils import nodes
+from exercises_pages import HEAD
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 
@@ -71,7 +72,7 @@ def exercise_minutes(root, name):
     """The sum of the minutes that the exercises of a chapter state."""
     cells = json.loads((root / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
     prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    return sum(map(int, re.findall(r"^\*Difficulty: .*?(\d+) min", prose, re.MULTILINE)))
+    return sum(int(head["minutes"]) for head in HEAD.finditer(prose))
 
 
 class TableDirective(SphinxDirective):

@@ -8,6 +8,7 @@ and import nothing, so that an edit of prose is on the page in seconds.
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from sphinx.util.docutils import SphinxDirective
 CHECKERS = "dynconv/exercises"
 SOLUTIONS = "dynconv/exercises/solutions"
 MISTAKES = "tests/exercises"
+# The line below the heading of an exercise. What is far leads away from the chapter's path.
+HEAD = re.compile(
+    r"^\*(?P<kind>Predict|Fill in|Repair|Read|Design) · (?P<level>easy|medium|hard) ·"
+    r" (?P<weight>core|useful|far) · (?P<minutes>\d+) min\.\*",
+    re.MULTILINE,
+)
 
 
 class ExercisesPageError(ValueError):
