@@ -348,7 +348,8 @@ def test_two_numbers_are_told_apart(wanted, got, says):
     assert checking.against(wanted, got) == says
 
 
-def test_check_prints_and_an_unknown_number_is_named(capsys):
+def test_check_prints_and_an_unknown_number_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exercises.check("1.1", exercises.solution("1.1"))
     exercises.check("1.1", lambda a, w: ...)
     right, stub = capsys.readouterr().out.splitlines()
@@ -433,3 +434,45 @@ def test_a_checker_that_does_not_say_its_number_is_named(chapter_99, says):
     chapter_99(f"def half(answer):\n    {says}\n    return 'right'\n")
     with pytest.raises(exercises.IncompleteExerciseError, match="chapter_99.half: .* 99.1 here"):
         exercises.check("99.1", None)
+
+
+# --- what was right so far ------------------------------------------------------------------------
+
+
+def test_what_was_right_once_is_kept_until_it_is_forgotten(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for number, answer in [("1.1", None), ("1.2", {}), ("1.3", lambda *a: ...)]:
+        exercises.check(number, answer)
+    assert not [*tmp_path.iterdir()]
+    exercises.check("1.2", right_answer("1.2"))
+    exercises.check("2.1", right_answer("2.1"))
+    exercises.check("1.2", {})  # once right is enough
+    capsys.readouterr()
+    exercises.progress()
+    first, second, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("chapter  1: 1 of") and "1.1 ·  1.2 ✓  1.3 ·" in first
+    assert second.startswith("chapter  2: 1 of") and "2.1 ✓" in second
+    assert not any("✓" in line for line in others) and len(others) == len(exercises.chapters()) - 2
+    exercises.forget()
+    assert not [*tmp_path.glob("*.json")]
+    exercises.forget()
+
+
+def test_a_broken_file_of_progress_is_named_and_no_answer_is_wrong_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "dynconv-progress.json"
+    for text in ("", "[1]", '{"1.1": 1}', "\x00"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="dynconv-progress.json does not hold.*forget"):
+            exercises.progress()
+        assert exercises.check("1.2", right_answer("1.2")).points == 1
+        assert file.read_text() == text
+
+
+def test_an_answer_is_right_where_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dynconv-progress.json").mkdir()
+    result = exercises.check("1.2", right_answer("1.2"))
+    assert result.points == 1 and result.hint is None and 0 < result.seconds < 60
+    wrong = exercises.check("1.2", right_answer("1.2") | {"all α doubled": "unchanged"})
+    assert wrong.points == 0 and "nothing divides the α" in wrong.hint

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 from .asking import ask as ask
 from .checking import NotAttempted, Wrong, as_it_was
+from .progress import forget as forget
+from .progress import remember, solved
 
 
 class IncompleteExerciseError(LookupError):
@@ -146,7 +148,8 @@ class Result:
 
 
 def check(number: str, answer) -> Result:
-    """Print the verdict on an answer to exercise `number`, and return it.
+    """Print the verdict on an answer to exercise `number`, and return it. What is right is kept for
+    `progress`.
 
     Raises:
         ValueError: there is no exercise of that number.
@@ -155,4 +158,21 @@ def check(number: str, answer) -> Result:
     verdict, message = grade(number, answer)
     result = Result(number, verdict, message, time.perf_counter() - begun)
     print(result)
+    if verdict == "right":
+        remember(number)
     return result
+
+
+def progress() -> None:
+    """Print for each chapter which of its exercises were right once, as far as the file
+    `dynconv-progress.json` in the working folder knows. `forget()` starts anew.
+
+    Raises:
+        ValueError: that file is broken.
+    """
+    right = solved()
+    for chapter in chapters():
+        numbers = [*checkers(chapter)]
+        done = sum(number in right for number in numbers)
+        marks = "  ".join(f"{number} {'✓' if number in right else '·'}" for number in numbers)
+        print(f"chapter {chapter:2}: {done} of {len(numbers)} right   {marks}")
