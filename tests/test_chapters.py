@@ -102,8 +102,12 @@ def test_has_exercises_with_their_parts(path):
             f"{where}: a line '*Fill in · easy · core · 5 min.*': {HEAD.pattern}"
         )
         assert "<details>" in text and "<summary>" in text, f"{where}: a hint in <details>"
-        solution = f"]({SITE}/book/solutions.html#exercise-{chapter}-{exercise})"
-        assert solution in text, f"{where}: a link to its solution: [Solution{solution}"
+    solutions = f"]({SITE}/book/solutions.html#chapter-{number})"
+    (summary,) = [cell.source for cell in cells(path) if "\n## Summary" in cell.source]
+    assert solutions in summary.partition("## Summary")[0], (
+        f"before the summary, and nowhere else, a link to the solutions: [the solutions{solutions}"
+    )
+    assert markdown(path).count("/book/solutions.html") == 1
 
 
 def test_stands_in_the_table_of_contents_in_its_place(path):

@@ -65,9 +65,9 @@ def write(file, text):
 
 def test_the_solutions_are_code_and_remark(house):
     assert "\n".join(exercises_pages.solutions(house)).split("\n") == [
-        "## 1. Halves",
+        "## Chapter 1",
         "",
-        "[To the chapter](/notebooks/01_halves.ipynb)",
+        "[1. Halves](/notebooks/01_halves.ipynb)",
         "",
         "### Exercise 1.1",
         "",
@@ -85,6 +85,15 @@ def test_the_solutions_are_code_and_remark(house):
         "",
         "Mind the type.",
         "::::",
+        "",
+    ]
+
+
+def test_a_teacher_may_keep_them(house):
+    assert "\n".join(exercises_pages.kept(house)).split("\n") == [
+        "## Chapter 1",
+        "",
+        "Your teacher keeps the solutions.",
         "",
     ]
 
@@ -139,6 +148,6 @@ def test_the_site_shows_them(site):
     for chapter in exercises.chapters():
         for number, checker in exercises.checkers(chapter).items():
             section = f'<section id="exercise-{number.replace(".", "-")}">'
-            assert section in solutions and f">{checker.__name__}</span>" in solutions
+            assert section in solutions and checker.__name__ in solutions
             assert f"<p>{number}</p>" in teachers
     assert solutions.count("<details") == solutions.count("Show the solution") > 30

@@ -1,7 +1,8 @@
 """What pages take from the exercises: the solutions, and what students get wrong.
 
 `{solutions}` lays out the solutions of all chapters, each in a closed box: its code, and the remark
-that is its docstring. `{typical-mistakes}` is a table of the mistakes that the tests make, each of
+that is its docstring. With `show_solutions: false` in `_config.yml` the site has none of them.
+`{typical-mistakes}` is a table of the mistakes that the tests make, each of
 which must meet a hint of its own: what no test makes, the page cannot claim. Both read the files
 and import nothing, so that an edit of prose is on the page in seconds.
 """
@@ -118,11 +119,18 @@ def solutions(root):
     for chapter in chapters(root):
         notebook = json.loads(chapter.notebook.read_text(encoding="utf-8"))
         title = "".join(notebook["cells"][0]["source"]).partition("\n")[0].lstrip("# ")
-        yield f"## {title}\n\n[To the chapter](/notebooks/{chapter.notebook.name})\n"
+        number = int(chapter.number)
+        yield f"## Chapter {number}\n\n[{title}](/notebooks/{chapter.notebook.name})\n"
         for number, name in chapter.exercises():
             code, remark = chapter.solution(name)
             yield f"### Exercise {number}\n\n::::{{dropdown}} Show the solution"
             yield f"```python\n{code}\n```\n\n{remark}\n::::\n"
+
+
+def kept(root):
+    """Markdown of a page without solutions, with the headings that chapters link to."""
+    for chapter in chapters(root):
+        yield f"## Chapter {int(chapter.number)}\n\nYour teacher keeps the solutions.\n"
 
 
 def typical_mistakes(root):
@@ -153,6 +161,11 @@ class ExercisesDirective(SphinxDirective):
 class Solutions(ExercisesDirective):
     markdown = staticmethod(solutions)
 
+    def run(self):
+        if self.config.show_solutions:
+            return super().run()
+        return self.parse_text_to_nodes("\n".join(kept(Path(self.env.srcdir))), True)
+
 
 class TypicalMistakes(ExercisesDirective):
     markdown = staticmethod(typical_mistakes)
@@ -179,6 +192,7 @@ def read_again(app, env, added, changed, removed):
 
 
 def setup(app):
+    app.add_config_value("show_solutions", True, "env", bool)
     app.add_directive("solutions", Solutions)
     app.add_directive("typical-mistakes", TypicalMistakes)
     app.connect("env-get-outdated", read_again)
