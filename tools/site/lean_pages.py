@@ -37,6 +37,7 @@ FEATURES = ["kern", "liga", "tnum", "lnum", "mark", "ccmp"]
 PRELOADED = re.compile(
     r'[ \t]*<link rel="preload" href="(?P<file>(?P<static>[^"]*_static/)fonts/[^"]*)"[^>]*>\n?'
 )
+COMMENT = re.compile(r"/\*(?!!).*?\*/\s*", re.DOTALL)  # /*! holds a licence
 ICON = re.compile(r'"\\(f[0-9a-f]{3})"')
 PICTURE = re.compile(r'<img(?P<attributes>(?=[^>]*? src="(?P<file>[^":?#]+\.png)")[^>]*?) ?/?>')
 
@@ -97,6 +98,7 @@ def write_style_sheet(site, *groups):
         folder = Path(name).parent.relative_to("_static")
         # An address in a sheet counts from the sheet's own folder.
         here = rf"url(\1{folder.as_posix()}/"
+        rules = COMMENT.sub("", rules)
         parts.append(re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", here, rules))
         (site / name).unlink()
     written.write_text("\n".join(parts), encoding="utf-8")
