@@ -55,4 +55,4 @@ def setup(path):
 
 def folded(cell):
     """Whether the page shows the cell's code only when it is asked for."""
-    return "hide-input" in cell.metadata.get("tags", [])
+    return bool({"hide-input", "hide-cell"} & set(cell.metadata.get("tags", [])))
