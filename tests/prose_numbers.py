@@ -173,8 +173,9 @@ def code_behind(page, section):
         return [source for each in sections(page) for source in each.code]
     if section.title != "Exercises":
         return section.code
-    folder, name = ROOT / "dynconv/exercises", f"chapter_{page.stem[:2]}.py"
-    files = [file for file in (folder / name, folder / "solutions" / name) if file.exists()]
+    folders = (ROOT / "dynconv/exercises", ROOT / "course/solutions")
+    files = [folder / f"chapter_{page.stem[:2]}.py" for folder in folders]
+    files = [file for file in files if file.exists()]
     return section.code + [file.read_text(encoding="utf-8") for file in files]
 
 

@@ -53,7 +53,7 @@ def house(tmp_path):
     cells = [{"cell_type": "markdown", "source": ["# 1. Halves\n", "\n", "A promise."]}]
     write(tmp_path / "notebooks/01_halves.ipynb", json.dumps({"cells": cells}))
     write(tmp_path / "dynconv/exercises/chapter_01.py", CHECKERS)
-    write(tmp_path / "dynconv/exercises/solutions/chapter_01.py", SOLUTIONS)
+    write(tmp_path / "course/solutions/chapter_01.py", SOLUTIONS)
     write(tmp_path / "tests/exercises/chapter_01.py", MISTAKES)
     return tmp_path
 
@@ -109,9 +109,9 @@ BARE = "def half(x):\n    return x // 2\n"
 @pytest.mark.parametrize(
     "file, text, complaint",
     [
-        ("solutions/chapter_01.py", "", "chapter_01.py has no function half"),
-        ("solutions/chapter_01.py", BARE, "half has no docstring"),
-        ("solutions/chapter_01.py", None, "there is no .*solutions/chapter_01.py"),
+        ("../../course/solutions/chapter_01.py", "", "chapter_01.py has no function half"),
+        ("../../course/solutions/chapter_01.py", BARE, "half has no docstring"),
+        ("../../course/solutions/chapter_01.py", None, "there is no .*solutions/chapter_01.py"),
         (
             "../../tests/exercises/chapter_01.py",
             None,

@@ -2,11 +2,9 @@
 and a hint.
 
 Exercise N.k is a public function in `chapter_NN.py`, whose docstring begins with its number. It
-tries an answer and raises `Wrong` with a hint when that fails. The solution has the same name and
-lives apart, in `solutions/chapter_NN.py`, so that a teacher can leave the solutions out; so has the
-stub in the notebook. Where the stub is no function but a value, such as {"part": ...}, the solution
-is a function without arguments that returns it. No list names the chapters or the exercises: what
-is there is found.
+tries an answer and raises `Wrong` with a hint when that fails. The stub in the notebook has the
+same name, and so has the solution, which is not in the package. No list names the chapters or the
+exercises: what is there is found.
 """
 
 from __future__ import annotations
@@ -55,25 +53,6 @@ def checkers(chapter: int) -> dict[str, Callable]:
             )
         found[number] = function
     return found
-
-
-def solution(number: str) -> Callable:
-    """The reference solution of an exercise.
-
-    Raises:
-        ValueError: there is no exercise of that number.
-        IncompleteExerciseError: it has no solution.
-    """
-    name, chapter = _checker(number).__name__, int(number.partition(".")[0])
-    module = f"{__name__}.solutions.chapter_{chapter:02d}"
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ModuleNotFoundError, AttributeError) as error:
-        if isinstance(error, ModuleNotFoundError) and not module.startswith(str(error.name)):
-            raise  # the solution is there, and what it imports is not
-        raise IncompleteExerciseError(
-            f"exercise {number} has a checker, {name}, but no solution: write {module}.{name}"
-        ) from error
 
 
 def public_functions(module: types.ModuleType) -> list[Callable]:

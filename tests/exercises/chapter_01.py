@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from solutions.chapter_01 import dynamic_conv_strided as strided
+from solutions.chapter_01 import mix_kernels, pointwise
 
 from dynconv import dynamic_conv2d
-from dynconv.exercises.solutions.chapter_01 import dynamic_conv_strided as strided
-from dynconv.exercises.solutions.chapter_01 import mix_kernels, pointwise
 from dynconv.functional import by_matmul, by_single, mix
 
 

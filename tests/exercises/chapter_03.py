@@ -1,9 +1,9 @@
 """Typical mistakes in the exercises of chapter 3, each with the hint that it must meet."""
 
+from solutions.chapter_03 import count_dynamic
 from torch import nn
 
 from dynconv import DynamicConv
-from dynconv.exercises.solutions.chapter_03 import count_dynamic
 
 
 def kernel_size(cin, cout, k):

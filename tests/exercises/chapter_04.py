@@ -2,9 +2,9 @@
 
 import torch
 import torch.nn.functional as F
+from solutions.chapter_04 import extra_parameters, merge
 from ultralytics.nn.modules import C2f
 
-from dynconv.exercises.solutions.chapter_04 import extra_parameters, merge
 from dynconv.yolo import C2f_DynamicConv
 
 MISTAKES = {

@@ -5,9 +5,8 @@ import math
 import re
 
 import numpy as np
+from solutions.chapter_05 import add_to_base, arguments, wrong_rows
 from torch import nn
-
-from dynconv.exercises.solutions.chapter_05 import add_to_base, arguments, wrong_rows
 
 MISTAKES = {
     "5.1": {

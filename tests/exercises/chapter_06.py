@@ -1,8 +1,7 @@
 """Typical mistakes in the exercises of chapter 6, each with the hint that it must meet."""
 
+from solutions.chapter_06 import extra_multiply_adds
 from ultralytics.nn.modules import SCDown
-
-from dynconv.exercises.solutions.chapter_06 import extra_multiply_adds
 
 MISTAKES = {
     "6.1": {

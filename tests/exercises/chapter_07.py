@@ -4,13 +4,8 @@ from unittest.mock import patch
 
 import numpy as np
 from scipy import stats
+from solutions.chapter_07 import interval, optimiser_steps, train_on_digits, verdict
 
-from dynconv.exercises.solutions.chapter_07 import (
-    interval,
-    optimiser_steps,
-    train_on_digits,
-    verdict,
-)
 from dynconv.lab import scenes, training
 
 

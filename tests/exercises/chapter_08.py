@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-
-from dynconv.exercises.solutions.chapter_08 import accuracy, fixed_alpha, variance_share
+from solutions.chapter_08 import accuracy, fixed_alpha, variance_share
 
 
 def with_itself(alpha, lights):

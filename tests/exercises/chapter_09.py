@@ -1,9 +1,8 @@
 """Typical mistakes in the exercises of chapter 9, each with the hint that it must meet."""
 
 import torch
+from solutions.chapter_09 import as_int8, as_static, fold, wrong_by
 from torch import nn
-
-from dynconv.exercises.solutions.chapter_09 import as_int8, as_static, fold, wrong_by
 
 
 def folded(weight, bias, norm, *, eps=None, root=True, biases=True, apart=True, scaled=True):

@@ -1,8 +1,7 @@
 """Typical mistakes in the exercises of chapter 10, each with the hint that it must meet."""
 
 import torch
-
-from dynconv.exercises.solutions.chapter_10 import changed_rows, unseen
+from solutions.chapter_10 import changed_rows, unseen
 
 
 def noise_without_mean(image):

@@ -2,8 +2,7 @@
 
 import numpy as np
 import torch
-
-from dynconv.exercises.solutions.chapter_11 import (
+from solutions.chapter_11 import (
     dilating_offsets,
     numbers_from_the_input,
     sign_turning_offsets,

@@ -2,8 +2,8 @@
 
 import timm
 import torch
+from solutions.chapter_12 import quadratic_form, rows
 
-from dynconv.exercises.solutions.chapter_12 import quadratic_form, rows
 from dynconv.relatives import TimmBackbone
 
 

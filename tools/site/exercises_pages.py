@@ -16,7 +16,7 @@ from pathlib import Path
 from sphinx.util.docutils import SphinxDirective
 
 CHECKERS = "dynconv/exercises"
-SOLUTIONS = "dynconv/exercises/solutions"
+SOLUTIONS = "course/solutions"
 MISTAKES = "tests/exercises"
 # The line below the heading of an exercise. What is far leads away from the chapter's path.
 HEAD = re.compile(
