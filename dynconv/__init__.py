@@ -3,6 +3,7 @@
 The map of the house. Each room imports only from those above it.
 
     checks          what public functions ask of their arguments
+    commands        how a command ends where an argument is wrong
     functional      the operator Y = Σ αᵢ (X ∗ Wᵢ), and the ways to evaluate it
     layers          DynamicConv: a router, and the expert kernels that it mixes
     counting        what a model costs, and what a profiler prints

@@ -9,6 +9,7 @@ import os
 import sys
 
 from . import edits
+from .commands import MISTAKES, say
 
 HELP = """\
 python -m dynconv patch DIR [--check | --undo] [--force]
@@ -30,9 +31,6 @@ python -m dynconv ARGUMENTS...
     trust=FILE.
     A wrong argument is named in one line, exit code 2; `python -X dev -m dynconv` says also where.
 """
-
-# What ultralytics and this package raise for an argument that is wrong.
-MISTAKES = (SyntaxError, OSError, TypeError, ValueError)
 
 
 def patch(arguments: list[str]) -> int:
@@ -83,13 +81,15 @@ def main(arguments: list[str]) -> int | None:
         return patch(arguments[1:])
     try:
         return yolo()
-    except (*MISTAKES, RuntimeError) as error:
+    except Exception as error:
+        from .yolo import UnknownModuleError  # late: `patch` needs no ultralytics
+
         # of a data set, ultralytics wraps what is wrong; other RuntimeErrors are torch's
-        wrong = isinstance(error, MISTAKES) or isinstance(error.__cause__, MISTAKES)
-        if not wrong or sys.flags.dev_mode:
+        found = error.__cause__ if type(error) is RuntimeError else error
+        known = (*MISTAKES, UnknownModuleError, *[AssertionError] * (found is not error))
+        if not isinstance(found, known) or sys.flags.dev_mode:
             raise
-        lines = str(error).strip().splitlines() or [""]  # ultralytics adds its whole help
-        print(f"{type(error).__name__}: {lines[0]}", file=sys.stderr)
+        say(error)
         return 2
 
 

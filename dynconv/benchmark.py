@@ -29,6 +29,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from .checks import as_device, check_count, shown
+from .commands import mistakes_named
 from .layers import DynamicConv
 
 
@@ -172,8 +173,8 @@ def relative_times(
     The clock is the CPU time of this process: it does not see what a GPU does.
 
     Raises:
-        TypeError, ValueError: fewer than two functions, or repetitions or threads not an int from
-            1 on.
+        TypeError: run is no dictionary of functions, or repetitions or threads no int.
+        ValueError: fewer than two functions, or repetitions or threads not from 1 to 2**20.
     """
     repetitions = check_count("repetitions", repetitions)
     if not isinstance(run, dict) or not all(map(callable, run.values())):
@@ -279,14 +280,13 @@ def peak_memory(function: Callable[[], object], device: str | torch.device = "cp
     return max(itertools.accumulate((e["args"]["Bytes"] for e in blocks), initial=0))
 
 
+@mistakes_named()
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m dynconv.benchmark", description="Times DynamicConv beside its alternatives."
     )
     parser.add_argument("--repetitions", type=int, default=15, help="rounds per row (default 15)")
-    parser.add_argument(
-        "--num-experts", type=int, default=4, help="M, kernels per layer (default 4)"
-    )
+    parser.add_argument("--num-experts", type=int, default=4, help="M, kernels (default 4)")
     parser.add_argument("--threads", type=int, default=1, help="threads for torch (default 1)")
     options = parser.parse_args()
     if min(options.repetitions, options.num_experts, options.threads) < 1:

@@ -38,7 +38,7 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
 
     Args:
         model: any module that takes (1, channels, height, width), or ultralytics' YOLO object.
-        imgsz: side of the image in pixels, or (height, width).
+        imgsz: side of the image in pixels, or (height, width), from 1 to 8192 each.
         channels: input channels; by default those of the model's first convolution or DynamicConv.
 
     Returns:
@@ -47,9 +47,11 @@ def cost(model: nn.Module, imgsz: int | tuple[int, int] = 640, channels: int | N
         none for a convolution with a computed kernel, so dynamic layers look almost free there.
 
     Raises:
-        TypeError: model is not a module, or imgsz or channels is not an int.
-        ValueError: imgsz or channels is not positive, or the number of input channels cannot be
-            told from the model, or it cannot be run on such an image.
+        TypeError: model is not a module, or imgsz is no int and no pair of ints, or channels no
+            int.
+        ValueError: imgsz or channels is not positive or larger than any model's, or both together
+            make an image of more than 2**28 numbers; or the number of input channels cannot be told
+            from the model, or it cannot be run on such an image.
     """
     from torch.utils.flop_counter import FlopCounterMode  # late: it takes a second to import
 

@@ -1,5 +1,5 @@
-"""One switch that keeps ultralytics, and timm's source of weights, from talking to other hosts, and
-back.
+"""One switch that keeps ultralytics, and the sources of weights of timm and torchvision, from
+talking to other hosts, and back.
 
 Left alone, ultralytics asks two DNS servers when it is imported; when it trains, PyPI for a newer
 version, GitHub for a font and on a GPU for weights to check mixed precision with; it sends usage
@@ -99,13 +99,15 @@ def _tell_hub() -> None:
 
 
 def guard_downloads() -> None:
-    """Make YOLO_OFFLINE hold for ultralytics' downloads too, which do not look at it. The bridge
-    calls this; idempotent.
+    """Make YOLO_OFFLINE hold for ultralytics' downloads too, which do not look at it, and for those
+    of torch.hub, from where the module TorchVision of a model row has its weights. The bridge calls
+    this; idempotent.
 
     Whether a font can be had from GitHub is answered with no, without asking; a download is
-    refused. The wrappers look at the variable at each call, and without it do what ultralytics
-    does.
+    refused. The wrappers look at the variable at each call, and without it do what ultralytics and
+    torch do.
     """
+    import torch.hub
     from ultralytics.utils import downloads
 
     if hasattr(downloads.safe_download, "__wrapped__"):
@@ -116,18 +118,22 @@ def guard_downloads() -> None:
     def guarded_is_url(url, check=False):
         return is_url(url, check=False) and not check if is_offline() else is_url(url, check)
 
-    @functools.wraps(safe_download)
-    def guarded_safe_download(url, *arguments, **keywords):
-        if is_offline() and is_url(url):
-            raise ConnectionError(
-                f"{url} is not on this machine, and YOLO_OFFLINE is set. Give the path of a local"
-                " file, or call dynconv.offline.go_online() first (without stay_offline(): unset"
-                " the variable)"
-            )
-        return safe_download(url, *arguments, **keywords)
+    def guarded(download):
+        @functools.wraps(download)
+        def call(url, *arguments, **keywords):
+            if is_offline() and is_url(url):
+                raise ConnectionError(
+                    f"{url} is not on this machine, and YOLO_OFFLINE is set. Give the path of a"
+                    " local file, or call dynconv.offline.go_online() first (without"
+                    " stay_offline(): unset the variable)"
+                )
+            return download(url, *arguments, **keywords)
+
+        return call
 
     replace("is_url", is_url, guarded_is_url)
-    replace("safe_download", safe_download, guarded_safe_download)
+    replace("safe_download", safe_download, guarded(safe_download))
+    torch.hub.download_url_to_file = guarded(torch.hub.download_url_to_file)
 
 
 def replace(name: str, old: Callable, new: Callable) -> None:

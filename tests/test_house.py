@@ -10,7 +10,7 @@ import dynconv
 
 # From the ground up, as the docstring of `dynconv` draws it: a room knows only those above it.
 ROOMS = (
-    ("checks",),
+    ("checks", "commands"),
     ("functional",),
     ("layers",),
     ("counting", "folding", "export", "benchmark", "offline", "files"),

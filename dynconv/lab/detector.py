@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from .. import offline
+from ..commands import mistakes_named
 from ..files.whole import whole_in_turn
 from . import routing, training
 from .dataset import check_dataset
@@ -75,13 +76,13 @@ def run(folder: Path, to: Path) -> None:
     """
     from ultralytics import YOLO
 
+    to.mkdir(parents=True, exist_ok=True)  # before half an hour of work, if it cannot be
     preset = training.preset("cpu")
     parts = [make(folder / "datasets", **preset.scenes | SCENES | {"objects": o}) for o in OBJECTS]
     data = check_dataset(_both(folder / "datasets/detector.yaml", parts))
     done = training.train(
         MODEL, data, preset.settings | SETTINGS, seed=SEED, folder=folder, threads=1
     )
-    to.mkdir(parents=True, exist_ok=True)
     detector = _for_prediction(YOLO(done.weights))
     size = done.settings["imgsz"]
     fresh = {o: make(folder / "datasets", o, **FRESH, size=size) for o in OBJECTS}
@@ -135,7 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     offline.stay_offline()
-    run(**vars(options))
+    with mistakes_named():
+        run(**vars(options))
 
 
 # --- parts ----------------------------------------------------------------------------------------

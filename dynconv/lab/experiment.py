@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from .. import offline
+from ..commands import mistakes_named
 from ..files.whole import whole_in_turn
 from . import training
 from .dataset import check_dataset
@@ -71,6 +72,9 @@ def run(
     """Train what is missing in `folder`, seed after seed, and write all results, as `recorded` has
     them, to `file`. Some `parts` and `models`, or all.
     """
+    file.parent.mkdir(parents=True, exist_ok=True)  # before an hour of work, if it cannot be
+    if file.is_dir():
+        raise IsADirectoryError(f"file must be a file to write, and {str(file)!r} is a folder")
     preset = training.preset("cpu")
     finished = []
     for objects in parts or PARTS:
@@ -82,7 +86,6 @@ def run(
             values = {name: value for name, value in vars(one).items() if name != "folder"}
             score = training.validate(one, data, one.settings["imgsz"])
             finished.append(values | {"score": score})
-    file.parent.mkdir(parents=True, exist_ok=True)
     with whole_in_turn(file) as draft:
         draft.write_text(json.dumps(finished, indent=1) + "\n", encoding="utf-8")
 
@@ -125,7 +128,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     offline.stay_offline()
-    run(**vars(options))
+    with mistakes_named():
+        run(**vars(options))
 
 
 if __name__ == "__main__":

@@ -95,13 +95,15 @@ def make(
             from the test set of E. Alpaydin and C. Kaynak, 1998, doi 10.24432/C50P49, which
             scikit-learn ships; 10 classes) or 'sketches' (the shapes as a hand draws them on paper,
             most as outlines, up to most of the image; 3 classes).
-        train, val: number of images. No digit and no scene of one split occurs in the other.
-        size: side of the images in pixels, a multiple of 32.
+        train, val: number of images, 1 to 2**20. No digit and no scene of one split occurs in the
+            other.
+        size: side of the images in pixels, a multiple of 32, at most 8192.
         seed: names the set. Image i does not depend on how many there are.
         progress: show a bar while drawing.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: an argument is out of range, or folder can be no path.
+        TypeError: folder is no path at all.
         OSError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
     train, val, size, seed = map(as_python, (train, val, size, seed))  # numbers of NumPy too

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..benchmark import relative_times
+from ..commands import mistakes_named
 from .dcnv3 import DCNv3
 from .dcnv3_core import dcnv3, tap_grid
 
@@ -125,6 +126,7 @@ def ratios(shape: Shape, repetitions: int = 9, threads: int = 1) -> dict[str, fl
     }
 
 
+@mistakes_named()
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m dynconv.relatives.timing", description="Times two ways to compute DCNv3."

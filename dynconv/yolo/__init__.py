@@ -15,6 +15,7 @@ with upstream.explained("importing dynconv.yolo"):  # a class may be gone, or no
     from .exporting import DifferentError, Exported, export
     from .flops import repair_flops
     from .messages import quiet
+    from .model_files import check_files
     from .modules import MODULES, register_all, register_or_explain
     from .registration import UnsupportedUltralytics, is_active, register, registered, unregister
     from .rows import UnknownModuleError
@@ -83,6 +84,7 @@ def renew() -> None:
     guard()
     register_or_explain()
     find_by_name()
+    check_files()
 
 
 with upstream.explained("guarding loads and downloads"):

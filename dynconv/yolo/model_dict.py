@@ -21,9 +21,10 @@ def check(d: object) -> None:
 
     Raises:
         TypeError: it is no dictionary, its sections are no lists, or nc is no whole number.
-        ValueError: a section is missing; a row has not four entries, reads a row that is not there
-            or repeats in no known way; a number is larger than any network has; `activation` is no
-            layer of torch.nn, which ultralytics would evaluate as Python.
+        ValueError: a section is missing, or nc where a row needs it; a row has not four entries,
+            reads a row that is not there or repeats in no known way; a number is larger than any
+            network has; `activation` is no layer of torch.nn, which ultralytics would evaluate as
+            Python.
     """
     if not isinstance(d, dict):
         raise TypeError(f"a model must be a dictionary, as a YAML file gives it, got {shown(d)}")
@@ -41,7 +42,10 @@ def check(d: object) -> None:
     _check_scales(d)
     rows = [(section, row) for section in ("backbone", "head") for row in d[section] or ()]
     for i, (section, row) in enumerate(rows):
-        _check_row(f"row {i} ({section})", i, row)
+        where = f"row {i} ({section})"
+        _check_row(where, i, row)
+        if d.get("nc") is None and "nc" in list(row[3]):
+            raise ValueError(f"{where}: {row[2]} needs `nc:`, the number of classes")
 
 
 def _check_row(where: str, i: int, row: object) -> None:
