@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage mutants lint lab serve bench compat colab strip repository lock licences audit audit-packages audit-site sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve pdf bench compat colab strip repository lock licences audit audit-packages audit-site sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -54,6 +54,9 @@ serve:  ## show the built site at http://localhost:8000 (PORT=... for another po
 	@test -f _build/html/index.html || { echo "There is no site yet: run 'make book' first."; exit 1; }
 	@echo "The book is at http://localhost:$(PORT)/ (Ctrl-C ends it)"
 	@$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+pdf: env  ## print the built site as one book, in dist
+	@python tools/pdf.py
 
 bench: env  ## time dynamic_conv2d beside its alternatives
 	python -m dynconv.benchmark

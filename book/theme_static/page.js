@@ -28,3 +28,9 @@ const reachable = () =>
   wide.forEach((each) => each.scrollWidth > each.clientWidth && (each.tabIndex = 0));
 addEventListener("resize", reachable);
 reachable();
+
+// Paper is white: what is dark on the screen is printed light, figures to touch too.
+const root = document.documentElement.dataset;
+let onScreen = root.theme;
+addEventListener("beforeprint", () => ([onScreen, root.theme] = [root.theme, "light"]));
+addEventListener("afterprint", () => (root.theme = onScreen));
