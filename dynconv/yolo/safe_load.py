@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from ..checks import check_file, shown
+from .children import guard_children
 from .data_programs import guard_programs
 from .installs import guard_installs
 from .modules import MODULES
@@ -169,6 +170,7 @@ def guard_loads() -> None:
         _guard_checkpoints(patches)
     guard_programs(_asked, lambda file: not _always() and _is_trusted(file))
     guard_installs(_asked)
+    guard_children(lambda: _asked() or _always())
     # If that was imported first, it is not there yet: it imports ultralytics.nn, and so the bridge.
     data = sys.modules.get("ultralytics.data")
     if data is None or hasattr(data, "YOLODataset"):
