@@ -36,6 +36,13 @@ def test_a_changed_parse_model_gives_the_right_model_or_a_name(what, first, copy
     assert parse_changes.tried(what, copy, first) == CHANGES[what][1]
 
 
+def test_a_change_that_does_not_end_is_an_outcome(copy, monkeypatch):
+    monkeypatch.setattr(parse_changes, "LONGEST", 0.1)
+    before = (copy / "ultralytics" / parse_changes.TASKS).read_text(encoding="utf-8")
+    assert parse_changes.tried("variables have types", copy) == "no end after 0.1 s"
+    assert (copy / "ultralytics" / parse_changes.TASKS).read_text(encoding="utf-8") == before
+
+
 def test_every_change_is_one_and_was_tried():
     original = (INSTALLED / "nn/tasks.py").read_text(encoding="utf-8")
     for what, (function, comes_out) in CHANGES.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RIGHT, REFUSED = "right", "refused"
 TASKS = "nn/tasks.py"
+LONGEST = 300  # seconds for one change; most take 5
 CHANGES = {}  # what is changed: (the function that does it to the text, what must come out)
 
 LOOP = '    for i, (f, n, m, args) in enumerate(d["backbone"] + d["head"]):'
@@ -996,6 +997,105 @@ def _(text):
     return put(text, (LOOKED_UP, "{k.lower(): v for k, v in globals().items()}[m.lower()]"))
 
 
+# --- more ways that a maintainer may take ---------------------------------------------------------
+
+
+@change("a row is an object, and stays one", REFUSED)
+def _(text):
+    lines = """
+        @__import__("dataclasses").dataclass
+        class Row:
+            f: object
+            n: int
+            m: object
+            args: list
+    """
+    loop = '    for i, row in enumerate(Row(*each) for each in d["backbone"] + d["head"]):'
+    text = above(text, textwrap.dedent(lines))
+    head, _, rest = text.partition(LOOP)
+    body, after, end = rest.partition(AFTER)
+    for name in ("m", "args", "f", "n"):
+        body = re.sub(rf"(?<![\w.\"'{{]){name}\b(?![\"'=])", f"row.{name}", body)
+    return head + loop + body.replace("for row.m in", "for m in") + after + end
+
+
+@change("a table has a function for each class", RIGHT)
+def _(text):
+    lines = """
+        def _scaled(m, ch, f, args, width, max_channels):
+            c1, c2 = ch[f], args[0]
+            if m is not Classify:
+                c2 = make_divisible(min(c2, max_channels) * width, 8)
+            return c2, [c1, c2, *args[1:]]
+
+
+        HANDLERS = {each.__name__: _scaled for each in SCALED}
+    """
+    text = hoisted(text, SCALED="base_modules")
+    start = text.index("        if m in base_modules:")
+    own = "            args = [c1, c2, *args[1:]]\n"
+    end = text.index(own, start) + len(own)
+    asked = "        if (handler := HANDLERS.get(m.__name__)) is not None:\n"
+    asked += "            c2, args = handler(m, ch, f, args, width, max_channels)\n"
+    text = text[:start] + asked + text[end:]
+    return above(text, textwrap.dedent(lines))
+
+
+@change("the channels are a mapping", RIGHT)
+def _(text):
+    lines = """
+        class _Channels(dict):
+            def __missing__(self, k):
+                return self[len(self) + k]
+    """
+    old = "            ch = []\n        ch.append(c2)"
+    new = "            ch = _Channels()\n        ch[len(ch)] = c2"
+    return put(above(text, textwrap.dedent(lines)), (old, new))
+
+
+@change("a partial function makes a module", REFUSED)
+def _(text):
+    made = "make = __import__('functools').partial(m, *args)\n"
+    made += "        m_ = torch.nn.Sequential(*(make() for _ in range(n))) if n > 1 else make()"
+    return put(text, (MADE, made))
+
+
+@change("a row may give arguments by name", RIGHT)
+def _(text):
+    named = "        named = args.pop() if args and isinstance(args[-1], dict) else {}\n"
+    named += "        if named:\n            m = __import__('functools').partial(m, **named)\n"
+    return put(
+        text,
+        (f"        {MADE}", f"{named}        {MADE}"),
+        ("t = str(m)[8:-2]", 't = str(getattr(m, "func", m))[8:-2]'),
+    )
+
+
+@change("all rows are read before one is built", REFUSED)
+def _(text):
+    start = text.index(f"        {MADE}")
+    end = text.index("        if i == 0:\n            ch = []\n", start)
+    loop = f"    for i, f, n, n_, m, args in plan:\n{text[start:end]}"
+    text = f"{text[:start]}        plan.append((i, f, n, n_, m, args))\n{text[end:]}"
+    done = "    Conv.default_act = default_act\n    return"
+    return put(text, (done, loop + done), (LOOP, f"    plan = []\n{LOOP}"))
+
+
+@change("the loop stands in a try", RIGHT)
+def _(text):
+    done = "    Conv.default_act = default_act\n"
+    start = text.index(LOOP)
+    end = text.index(done, start)
+    loop = textwrap.indent(text[start:end], "    ")
+    return f"{text[:start]}    try:\n{loop}    finally:\n    {done}{text[end + len(done) :]}"
+
+
+@change("the arguments are held against the signature", REFUSED)
+def _(text):
+    asked = '__import__("inspect").signature(m).bind(*args)\n        '
+    return put(text, (MADE, asked + MADE))
+
+
 # --- trying one -----------------------------------------------------------------------------------
 
 
@@ -1035,8 +1135,10 @@ def tried(what, folder, first="dynconv", python=sys.executable):
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=LONGEST,
         )
+    except subprocess.TimeoutExpired:
+        return f"no end after {LONGEST} s"
     finally:
         for name in files.keys() - {TASKS}:
             (package / name).unlink()
