@@ -37,15 +37,20 @@ def read_copy(app, docname, source):
 
 def write_run_time(app, doctree, docname):
     """Replace the link text 'measured in each build' by the seconds of the last execution."""
-    chapter = executed().get(docname)
-    result = chapter and chapter.result()
-    if not result:
+    took = seconds(docname)
+    if took is None:
         return
     for link in doctree.findall(nodes.reference):
         if link.astext() == RUN_TIME:
             link.children = []
-            seconds = max(1, round(result["seconds"]))
-            link += nodes.inline("", f"{seconds} s in this build", classes=["run-time"])
+            link += nodes.inline("", f"{took} s in this build", classes=["run-time"])
+
+
+def seconds(docname):
+    """How long the last execution of the chapter took; None if it is none, or was not executed."""
+    chapter = executed().get(docname)
+    result = chapter and chapter.result()
+    return max(1, round(result["seconds"])) if result else None
 
 
 def anchor_cells(app, doctree):

@@ -6,18 +6,20 @@ from docutils.parsers.rst import Directive
 from dynconv.figures import widgets
 from dynconv.lab import scenes
 
+EDGE = [[0.25, 0, -0.25], [0.5, 0, -0.5], [0.25, 0, -0.25]]
+CORNER = [[0.5, 0.25, 0], [0.25, 0, -0.25], [0, -0.25, -0.5]]
+SPOT = [[-0.1, -0.1, -0.1], [-0.1, 0.8, -0.1], [-0.1, -0.1, -0.1]]
+EXPERTS = [EDGE, [list(row) for row in zip(*EDGE)], CORNER, SPOT]
+ALPHA = [0.9, 0.3, 0.1, 0.2]
+
 
 class FrontFigure(Directive):
     def run(self):
-        edge = [[0.25, 0, -0.25], [0.5, 0, -0.5], [0.25, 0, -0.25]]
-        corner = [[0.5, 0.25, 0], [0.25, 0, -0.25], [0, -0.25, -0.5]]
-        spot = [[-0.1, -0.1, -0.1], [-0.1, 0.8, -0.1], [-0.1, -0.1, -0.1]]
         images = {
             light: scenes.relight(scenes.shapes(1, seed=7), light)[0]
             for light in ("day", "inverted")
         }
-        experts = [edge, [*zip(*edge)], corner, spot]
-        figure = widgets.kernel_mixer(images=images, experts=experts, alpha=[0.9, 0.3, 0.1, 0.2])
+        figure = widgets.kernel_mixer(images=images, experts=EXPERTS, alpha=ALPHA)
         return [nodes.raw("", figure._repr_html_(), format="html")]
 
 

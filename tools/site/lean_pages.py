@@ -37,6 +37,8 @@ FEATURES = ["kern", "liga", "tnum", "lnum", "mark", "ccmp"]
 PRELOADED = re.compile(
     r'[ \t]*<link rel="preload" href="(?P<file>(?P<static>[^"]*_static/)fonts/[^"]*)"[^>]*>\n?'
 )
+FORMULA = re.compile(r'<span class="katex-html"[^>]*>')
+TOKEN = re.compile(r"(?P<tag></?\w+)[^>]*>|[^<]+")
 COMMENT = re.compile(r"/\*(?!!).*?\*/\s*", re.DOTALL)  # /*! holds a licence
 ICON = re.compile(r'"\\(f[0-9a-f]{3})"')
 PICTURE = re.compile(r'<img(?P<attributes>(?=[^>]*? src="(?P<file>[^":?#]+\.png)")[^>]*?) ?/?>')
@@ -116,11 +118,32 @@ def write_script(site, *groups):
 
 
 def reduce_fonts(site, text):
-    """Leave in each font the letters that the book has, and in the icons' fonts those it shows."""
+    """Leave in each font the letters that the book has, in the icons' fonts those it shows, and in
+    the fonts of formulas those of formulas.
+    """
     letters = set(re.sub(r"<(style|script)\b.*?</\1>", "", html.unescape(text), flags=re.DOTALL))
     icons = {chr(int(code, 16)) for code in ICON.findall((site / "_static/book.css").read_text())}
+    variables, others = letters_of_formulas(text)
+    of_font = {"KaTeX_Math-Italic": variables, "KaTeX_Main-Regular": others}
     for font in (site / "_static").rglob("*.woff2"):
-        reduce(font, font, letters | icons)
+        in_formulas = of_font.get(font.stem, variables | others)
+        reduce(font, font, in_formulas if font.stem.startswith("KaTeX") else letters | icons)
+
+
+def letters_of_formulas(text):
+    """The letters of variables, and all others, in what KaTeX drew for the eye."""
+    variables, others = set(), set()
+    for formula in FORMULA.finditer(text):
+        depth, letters = 1, others
+        for token in TOKEN.finditer(text, formula.end()):
+            depth += {"<span": 1, "</span": -1}.get(token["tag"], 0)
+            if not depth:
+                break
+            if token["tag"]:
+                letters = variables if "mathnormal" in token[0] else others
+            else:
+                letters.update(html.unescape(token[0]))
+    return variables, others
 
 
 def reduce(source, target, characters):

@@ -24,7 +24,8 @@ def of_the_theme():
 def css():
     rules = []
     for form in style.Colour._fields:
-        values = ";".join(f"{name}:{getattr(c, form)}" for name, c in of_the_theme().items())
+        colours = of_the_theme() | style.css_variables()  # these for pictures of the pages' own
+        values = ";".join(f"{name}:{getattr(c, form)}" for name, c in colours.items())
         rules.append(f'html[data-theme="{form}"]{{{values}}}\n')
     return "".join(rules)
 
