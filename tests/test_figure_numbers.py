@@ -79,7 +79,7 @@ def test_a_link_says_the_number_where_the_notebook_says_the_figure(built):
 
 def test_a_link_to_a_figure_that_is_none_stops_the_build(built, capsys):
     built("[the figure](notebooks/99_name.ipynb#cell-none)", accepted=2)
-    assert "local id not found in doc 'notebooks/99_name': 'cell-none'" in capsys.readouterr().err
+    assert "'the figure' leads to #cell-none, which is no figure" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda f: f.stem)

@@ -10,6 +10,7 @@ show too; it is found at #equation-3-1.
 import re
 
 from docutils import nodes
+from sphinx.util import logging
 
 CHAPTER = re.compile(r"notebooks/(\d\d)_")
 # A plot with its caption, which may be missing, or a figure to touch
@@ -29,17 +30,18 @@ def give_numbers(app, doctree):
     chapter, metadata = CHAPTER.match(app.env.docname), app.env.metadata[app.env.docname]
     slugs = metadata.setdefault("myst_slugs", {})  # what MyST lets links lead to
     numbers = metadata["figure_numbers"] = {}
-    for name, output in outputs(doctree) if chapter else ():
+    for name, cell in cells(doctree):
+        slugs[name] = (None, name, "")
+        for output in cell.findall(nodes.raw) if chapter else ():
 
-        def numbered(match, cell=name):
-            again = sum(known.startswith(cell) for known in numbers)
-            name = f"{cell}-{again + 1}" if again else cell  # the first is found by the cell
-            numbers[name] = f"{int(chapter[1])}.{len(numbers) + 1}"
-            slugs[name] = (None, name, "")
-            return with_number(match, name, numbers[name], f' id="{name}"' if again else "")
+            def numbered(match, cell=name):
+                again = sum(known.startswith(cell) for known in numbers)
+                name = f"{cell}-{again + 1}" if again else cell  # the first is found by the cell
+                numbers[name] = f"{int(chapter[1])}.{len(numbers) + 1}"
+                slugs[name] = (None, name, "")
+                return with_number(match, name, numbers[name], f' id="{name}"' if again else "")
 
-        text = FIGURE.sub(numbered, output.astext())
-        output.children = [nodes.Text(text)]
+            output.children = [nodes.Text(FIGURE.sub(numbered, output.astext()))]
     for formula in doctree.findall(nodes.math_block):
         if tag := TAG.search(formula.astext()):
             name = f"equation-{tag[1]}-{tag[2]}"
@@ -47,12 +49,11 @@ def give_numbers(app, doctree):
             slugs[name] = (None, name, "")
 
 
-def outputs(doctree):
-    """(anchor of the cell, raw node) of all HTML that cells show."""
+def cells(doctree):
+    """(anchor, node) of all code cells."""
     for cell in doctree.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
-            anchors = [name for name in cell["ids"] if name.startswith("cell-")]
-            yield from ((anchors[0], raw) for raw in cell.findall(nodes.raw) if anchors)
+            yield from ((name, cell) for name in cell["ids"] if name.startswith("cell-"))
 
 
 def with_number(match, name, number, place):
@@ -64,16 +65,19 @@ def with_number(match, name, number, place):
 
 
 def say_numbers(app, doctree, docname):
-    """Links that say 'the figure above' say 'Figure 3.2'. One to a cell without a figure leads
-    nowhere, which MyST reports.
-    """
-    numbers = {}
-    for metadata in app.env.metadata.values():
-        numbers |= metadata.get("figure_numbers", {})
+    """Links that say 'the figure above' say 'Figure 3.2'."""
+    pages = app.env.metadata.values()
+    place = {slug: page for page in pages for slug in page.get("myst_slugs", {})}
     for link in doctree.findall(nodes.reference):
         name = link.get("refid") or link.get("refuri", "").partition("#")[2]
-        if name in numbers and WORDS.match(link.astext()):
+        if not (name.startswith("cell-") and WORDS.match(link.astext()) and name in place):
+            continue
+        numbers = place[name]["figure_numbers"]
+        if name in numbers:
             link.children = [nodes.inline("", f"Figure {numbers[name]}")]
+        elif numbers:  # a chapter without outputs has none
+            text = "%s: '%s' leads to #%s, which is no figure of a chapter"
+            logging.getLogger(__name__).warning(text, docname, link.astext(), name)
 
 
 def setup(app):
