@@ -226,8 +226,8 @@ def test_other_forms_of_the_file(tree, form):
         assert (
             path.read_bytes().count(b"\n") == text.count(b"\n") + 1
         )  # the import; the names stand in the line
-    if form == "crlf":
-        assert path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r\n")
+    lines = path.read_bytes().count(b"\n")
+    assert path.read_bytes().count(b"\r\n") == (lines if form == "crlf" else 0)
     edits.undo(tree)
     assert content(tree) == before
 

@@ -54,9 +54,11 @@ def test_a_function_of_another_form_is_refused_by_name(form):
 
 
 def test_one_loop_is_spliced():
-    """The guards above are not for everything: this form is taken."""
-    spliced = parsing.splice(written(HEAD + LOOP + "    return 3\n", file="<one loop>"))
+    """The guards above are not for everything: this form is taken, in which the row gives m."""
+    source = f"{HEAD}    n = c2 = m_ = 3\n{LOOP}    return m_\n"
+    spliced = parsing.splice(written(source, file="<one loop>"))
     assert spliced([]) == 3
+    assert spliced([(int, ["7"])]) == 7
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """The program that tries a parse_model: what it leaves as it was, and what it says."""
 
+import re
+
 import pytest
 import torch
 from ultralytics.nn import tasks
 
 from dynconv import yolo
-from dynconv.yolo import probe
+from dynconv.yolo import probe, registration
 
 NAMES = {"ProbeConv": "DynamicConv", "C2f_Probe": "C2f_DynamicConv"}
 
@@ -32,3 +34,54 @@ def test_the_stand_ins_are_there_while_it_compares_and_not_later(monkeypatch, ca
     assert seen == [(NAMES, probe.ProbeConv, probe.C2f_Probe)]
     assert {name: vars(tasks)[name] for name in NAMES.values()} == own
     assert capsys.readouterr().out == f"{said}\n"
+
+
+@pytest.fixture
+def stand_ins():
+    """As `registration` tries itself: the stand-ins are registered."""
+    for entry in registration._PROBES:
+        registration.add(entry)
+    yield
+    for name in probe.STOCK.keys() & yolo.registered().keys():
+        yolo.unregister(name)
+
+
+def test_stand_ins_make_the_networks_of_ultralytics(stand_ins):
+    before = torch.get_rng_state()
+    assert probe.differences() == []
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# one kind of the two, which takes a third of the time
+CLASSIFIER = [(tasks.ClassificationModel, "x", probe.CLASSIFIER[:-1], probe.CLASSIFIER[-1:])]
+
+SPOILS = {  # what another parse_model may do to modules that it does not know, by what is named
+    "kernel_size of row 1, conv": lambda network, save: setattr(network[1].conv, "kernel_size", 5),
+    "f of row 2": lambda network, save: setattr(network[2], "f", -2),
+    "the shape of more of row 1": lambda network, save: more(network[1]),
+    "weight of row 1, conv": lambda network, save: network[1].conv.weight.data.zero_(),
+    "bias of row 1, bn": lambda network, save: network[1].bn.bias.requires_grad_(False),
+    "weight of row 1, bn": lambda network, save: network[1].bn.double(),
+    "the list of saved rows": lambda network, save: save.append(1),
+    "legacy": lambda network, save: setattr(network[-1], "legacy", "other"),
+}
+
+
+def more(module):
+    module.more = torch.nn.Parameter(torch.zeros(2))
+
+
+@pytest.mark.parametrize("what", SPOILS)
+def test_a_network_that_is_made_otherwise_is_noticed(what, stand_ins, monkeypatch):
+    original = tasks.parse_model
+
+    def parse_model(d, *arguments, **keywords):
+        network, save = original(d, *arguments, **keywords)
+        if any("Probe" in row[2] for row in d["backbone"]):
+            SPOILS[what](network, save)
+        return network, save
+
+    monkeypatch.setattr(tasks, "parse_model", parse_model)
+    monkeypatch.setattr(probe, "_kinds", lambda: CLASSIFIER)
+    found = probe.differences()
+    assert any(re.search(what, each) for each in found), found

@@ -16,6 +16,7 @@ from ultralytics.nn.modules import Classify, Conv, Detect, Pose, Segment, v10Det
 from ultralytics.utils import LOGGER
 
 from dynconv import yolo
+from dynconv.yolo.rows import held_by_module
 
 
 @pytest.fixture(autouse=True)
@@ -269,6 +270,25 @@ def test_a_row_that_reads_what_is_not_there_is_named(row, message):
     assert forward(two).shape == (1, 32, 16, 16)
 
 
+def test_what_is_no_model_at_all_is_named():
+    with pytest.raises(TypeError, match="a model must be a dictionary.* got 5"):
+        tasks.parse_model(5, 3)
+
+
+def test_a_class_that_another_module_shows_is_found_there(tmp_path, monkeypatch):
+    """As libraries do: the module that a class names is imported when it is asked for."""
+    (tmp_path / "inner_part.py").write_text(
+        "from torch import nn\n\nclass Shown(nn.Identity):\n    __module__ = 'the_front'\n"
+    )
+    (tmp_path / "the_front.py").write_text("from inner_part import Shown\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    cls = importlib.import_module("inner_part").Shown
+    assert "the_front" not in sys.modules
+    assert held_by_module(cls)
+    for name in ("inner_part", "the_front"):
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_a_constructor_that_wants_one_number_of_channels_is_told_of_the_list():
     yolo.register(Required, inputs="many")
     yolo.unregister(Required)
@@ -364,6 +384,11 @@ def test_what_a_head_is_told_by_the_model_reaches_one_of_ones_own():
         TypeError, match=r"OlderDetect takes nc, hidden from a row, got \[2, 8, 1\]"
     ):
         layers(*rows, head=[([1], 1, "OlderDetect", ["nc", 8, 1])])
+    with pytest.raises(Exception) as caught:
+        layers(*rows, head=[([1], 1, "MySegment", ["nc", 32, "many"])])
+    assert caught.value.__notes__ == [
+        "row 2 (head) of the model builds MySegment of ['nc', 32, 'many']"
+    ]
 
 
 class DetectingPose(Pose):

@@ -262,6 +262,8 @@ def run(place):
     (place / "weights").mkdir(parents=True)
     (place / "weights/last.pt").write_bytes(b"weights")
     (place / "results.csv").write_text(table(2))
+    with pytest.raises(FileNotFoundError, match="no results.csv at '.*elsewhere'"):
+        runs.read_results(place / "elsewhere")
     curves = runs.read_results(place / "results.csv")
     made = runs.Run(
         "model", 7, str(place), {"epochs": 2}, {"name": "d"}, 8, curves, 3.0, {"a": "1"}
