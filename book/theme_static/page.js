@@ -23,7 +23,7 @@ for (const button of document.querySelectorAll('[data-bs-toggle="dropdown"]')) {
   });
 }
 
-const wide = document.querySelectorAll(".bd-article :is(table, pre)");
+const wide = document.querySelectorAll(".bd-article :is(table, pre, div.math)");
 const reachable = () =>
   wide.forEach((each) => each.scrollWidth > each.clientWidth && (each.tabIndex = 0));
 addEventListener("resize", reachable);

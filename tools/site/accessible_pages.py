@@ -9,7 +9,7 @@ from pathlib import Path
 
 MENDED = (
     # A corner of a table with nothing in it heads nothing.
-    (re.compile(r'<th class="head[^"]*">(?:<p></p>)?</th>'), "<td></td>"),
+    (re.compile(r'<th(?: (?:class="head|style=")[^"]*")?>(?:<p></p>)?</th>'), "<td></td>"),
     # What is written on a button is its name.
     (re.compile(r'(<summary)[^>]* aria-label="Toggle hidden content"'), r"\1"),
     (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"'), r"\1"),
