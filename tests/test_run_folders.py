@@ -262,14 +262,17 @@ def run(place):
     (place / "weights").mkdir(parents=True)
     (place / "weights/last.pt").write_bytes(b"weights")
     (place / "results.csv").write_text(table(2))
-    with pytest.raises(FileNotFoundError, match="no results.csv at '.*elsewhere'"):
-        runs.read_results(place / "elsewhere")
     curves = runs.read_results(place / "results.csv")
     made = runs.Run(
         "model", 7, str(place), {"epochs": 2}, {"name": "d"}, 8, curves, 3.0, {"a": "1"}
     )
     made.save()
     return made
+
+
+def test_a_table_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no results.csv at '.*elsewhere'"):
+        runs.read_results(tmp_path / "elsewhere")
 
 
 def test_a_run_is_read_as_it_was_saved_also_where_it_was_moved(run, place, tmp_path):
