@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage mutants lint lab serve pdf bench compat colab strip repository lock licences audit audit-packages audit-site sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve pdf bench compat colab strip repository lock licences audit audit-packages audit-site browsers sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -80,6 +80,9 @@ audit-packages: env
 
 audit-site: env  # of the site that `make book` has built
 	@python tools/audit_site.py
+
+browsers: env  ## open every page of the built site in Firefox and WebKit, which it installs if it may
+	@python tools/browsers.py
 
 lock: env  ## lock what pyproject.toml asks for, in tools/locked; NEWEST=1 takes the newest versions that fit together
 	@python tools/proof.py && python tools/lock.py $(if $(NEWEST),--upgrade)

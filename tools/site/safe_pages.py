@@ -28,7 +28,10 @@ def policy(text):
             digest = hashlib.sha256(script["code"].encode()).digest()
             hashes.append(f"'sha256-{base64.b64encode(digest).decode()}'")
     rules = {
-        "default-src": ["'none'"],
+        # Firefox fetches the page that comes next in advance, and takes this for its permission.
+        "default-src": ["'self'"],
+        "object-src": ["'none'"],
+        "frame-src": ["'none'"],
         # the playground's runtime is WebAssembly, which compiles what it has loaded
         "script-src": ["'self'", "'wasm-unsafe-eval'", *dict.fromkeys(hashes)],
         "style-src": ["'self'", "'unsafe-inline'"],
