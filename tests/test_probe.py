@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 from ultralytics.nn import tasks
+from ultralytics.nn.modules import Classify
 
 from dynconv import yolo
 from dynconv.yolo import probe, registration
@@ -58,12 +59,16 @@ CLASSIFIER = [(tasks.ClassificationModel, "x", probe.CLASSIFIER[:-1], probe.CLAS
 SPOILS = {  # what another parse_model may do to modules that it does not know, by what is named
     "kernel_size of row 1, conv": lambda network, save: setattr(network[1].conv, "kernel_size", 5),
     "f of row 2": lambda network, save: setattr(network[2], "f", -2),
-    "the shape of more of row 1": lambda network, save: more(network[1]),
+    r"the shape of more of row 1 is \(2,\), and missing where the module": lambda network, save: (
+        more(network[1])
+    ),
     "weight of row 1, conv": lambda network, save: network[1].conv.weight.data.zero_(),
     "bias of row 1, bn": lambda network, save: network[1].bn.bias.requires_grad_(False),
     "weight of row 1, bn": lambda network, save: network[1].bn.double(),
     "the list of saved rows": lambda network, save: save.append(1),
-    "legacy": lambda network, save: setattr(network[-1], "legacy", "other"),
+    "^at scale x legacy is other, and before where": lambda network, save: setattr(
+        Classify, "legacy", "other"
+    ),
 }
 
 
@@ -82,6 +87,25 @@ def test_a_network_that_is_made_otherwise_is_noticed(what, stand_ins, monkeypatc
         return network, save
 
     monkeypatch.setattr(tasks, "parse_model", parse_model)
+    monkeypatch.setattr(Classify, "legacy", "before", raising=False)
     monkeypatch.setattr(probe, "_kinds", lambda: CLASSIFIER)
     found = probe.differences()
     assert any(re.search(what, each) for each in found), found
+
+
+def test_a_difference_in_the_first_network_is_not_forgotten(monkeypatch):
+    monkeypatch.setattr(probe, "_kinds", lambda: 2 * CLASSIFIER)
+    described = iter([{"size": 1}, {}, {"size": 1}, {"size": 1}])
+    monkeypatch.setattr(probe, "_described", lambda *_: next(described))
+    (found,) = probe.differences()
+    assert found.startswith("at scale x size is missing, and 1 where the module")
+
+
+def test_what_was_refused_once_is_refused_again(monkeypatch):
+    """Importing dynconv has tried it; the reason is kept in place of a second trial."""
+    reason = yolo.UnsupportedUltralytics("tried before")
+    monkeypatch.setattr(tasks, "parse_model", lambda: None)
+    tasks.parse_model.dynconv_error = reason
+    with pytest.raises(yolo.UnsupportedUltralytics) as caught:
+        registration.install()
+    assert caught.value is reason

@@ -15,7 +15,7 @@ from ultralytics.nn import tasks
 from ultralytics.nn.modules import Classify, Conv, Detect, Pose, Segment, v10Detect
 from ultralytics.utils import LOGGER
 
-from dynconv import yolo
+from dynconv import DynamicConv, yolo
 from dynconv.yolo.rows import held_by_module
 
 
@@ -113,6 +113,29 @@ def test_a_row_that_the_constructor_does_not_take_is_named(cls, arguments, messa
     yolo.register(cls)
     with pytest.raises((TypeError, ValueError), match=message):
         layers(CONV, (-1, 1, cls.__name__, arguments))
+
+
+def test_the_decorator_with_options_hands_them_on():
+    assert yolo.register(repeat=True)(Recording) is Recording
+    assert layers((-1, 4, "Recording", [64]))[0].arguments == (3, 32, 2)
+    yolo.unregister(Recording)
+    with pytest.raises(ValueError, match="'Recording' is not registered; registered are Bottle"):
+        yolo.unregister("Recording")
+
+
+class Within(Recording):
+    """Builds a network of its own, of registered modules too."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = layers(CONV, (-1, 1, "DynamicConv", [64, 3]))
+
+
+def test_a_module_may_build_a_network_while_it_is_built():
+    yolo.register(Within, channels=False)
+    found = layers(CONV, (-1, 1, "Within", []), (-1, 1, "DynamicConv", [64, 3]), CONV)
+    assert [type(layer) for layer in found] == [Conv, Within, DynamicConv, Conv]
+    assert type(found[1].inner[1]) is DynamicConv
 
 
 def test_a_class_without_constructor_takes_no_channels():
@@ -337,6 +360,14 @@ class Further(OlderDetect):
         self.scale = scale
 
 
+class AndOneMore(OlderDetect):
+    """Its own come first in a row, then those of the class before it."""
+
+    def __init__(self, scale, **more):
+        super().__init__(**more)
+        self.scale = scale
+
+
 class MySegment(Segment):
     pass
 
@@ -355,6 +386,7 @@ class MyClassify(Classify):
         (HandingOn, ["nc"], {}),
         (MyV10, ["nc"], {}),
         (Further, ["nc", {"scale": 2, "hidden": 4}], {"scale": 2, "hidden": 4}),
+        (AndOneMore, [5, "nc", {"hidden": 4}], {"scale": 5, "hidden": 4}),
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"inputs": "many", "channels": False}])

@@ -12,6 +12,7 @@ from ultralytics.nn import tasks
 
 import dynconv
 from dynconv import yolo
+from dynconv.yolo.rows import place
 
 
 def build(row, **entries):
@@ -147,12 +148,31 @@ def test_a_row_without_output_channels_shows_what_it_has(arguments):
 
 
 def test_what_is_no_module_is_told_from_what_nobody_knows():
-    with pytest.raises(yolo.UnknownModuleError, match="'LOGGER', which is .* and no subclass of"):
+    with pytest.raises(
+        yolo.UnknownModuleError, match="'LOGGER', which is .*Logger and no subclass"
+    ):
         build("[-1, 1, LOGGER, [64]]")
     with pytest.raises(
         yolo.UnknownModuleError, match="Registered are .*DynamicConv.*; a module of"
     ):
         build("[-1, 1, Nothing, [64]]")
+
+
+def test_what_no_network_has_is_refused_before_it_is_built():
+    with pytest.raises(ValueError, match="nn.Identity is given 100000000; no network has more"):
+        build("[-1, 1, nn.Identity, [100000000]]")
+
+
+def test_half_a_repeat_and_another_section_are_named():
+    with pytest.raises(ValueError, match="how often DynamicConv repeats, .* from 1, got 1.5"):
+        build("[-1, 1.5, DynamicConv, [64]]")
+    with pytest.raises(ValueError, match="section `neck:` of the model names DynamicConv: .* in"):
+        build("[-1, 1, Conv, [64]]", neck=[[-1, 1, "DynamicConv", [64]]])
+
+
+def test_where_something_is_defined():
+    assert place(Words) == f"{__name__}.Words"
+    assert place("Words") == "'Words'"
 
 
 def test_a_name_that_ultralytics_did_not_have_is_gone_with_its_module(words):
