@@ -8,7 +8,7 @@ import torch
 
 from ..functional import dynamic_conv2d
 from ..layers import DynamicConv
-from .checking import Wrong, call, close, readers_code, reject, tensor
+from .checking import Wrong, call, choose, close, readers_code, reject, tensor
 from .watching import memory
 
 
@@ -51,8 +51,50 @@ def router(answer) -> str:
     return "right: three steps, and the whole image is in α."
 
 
+def what_becomes_of_alpha(answer) -> str:
+    """2.2: `what_becomes_of_alpha`: for each change of the logits or of τ, what it does to α."""
+    alone = "a sigmoid looks at one logit at a time, so each α follows its own."
+    share = "what all logits have in common is in each e^z, and their ratio does not see it."
+    milder = "τ divides the logits: they lie closer together, and so do the α."
+    sharper = "twice the logits are half the τ: they lie farther apart."
+    choose(
+        answer,
+        {
+            "sigmoid, 1 added to all logits": (
+                "all larger",
+                {
+                    "unchanged": alone,
+                    "more even": f"each α is larger, whatever that makes of their spread: {alone}",
+                    "less even": f"each α is larger, whatever that makes of their spread: {alone}",
+                },
+            ),
+            "softmax, 1 added to all logits": (
+                "unchanged",
+                {"all larger": "the sum stays one.", "more even": share, "less even": share},
+            ),
+            "softmax, τ doubled": (
+                "more even",
+                {
+                    "unchanged": milder,
+                    "all larger": "the sum stays one.",
+                    "less even": f"a small τ is what sharpens. {milder}",
+                },
+            ),
+            "softmax, logits doubled": (
+                "less even",
+                {
+                    "unchanged": f"only a number added to all changes nothing. {sharper}",
+                    "all larger": "the sum stays one.",
+                    "more even": sharper,
+                },
+            ),
+        },
+    )
+    return "right: a softmax sees differences of logits, and τ is their unit."
+
+
 def sensitivity(answer) -> str:
-    """2.2: `sensitivity(logits, temperature)`: ∂αᵢ/∂zᵢ of a softmax with temperature, (B, M) -> (B,
+    """2.3: `sensitivity(logits, temperature)`: ∂αᵢ/∂zᵢ of a softmax with temperature, (B, M) -> (B,
     M)."""
     torch.manual_seed(0)
     for temperature, shape in [(1.0, (3, 4)), (5.0, (3, 4)), (0.5, (2, 5))]:
@@ -94,8 +136,46 @@ def sensitivity(answer) -> str:
     )
 
 
+def what_the_swap_says(answer) -> str:
+    """2.4: `what_the_swap_says`: which statements follow from the table of errors."""
+    choose(
+        answer,
+        {
+            "A depends on its α": (
+                "follows",
+                {
+                    "does not follow": "only the α were exchanged, and A's error rose from each"
+                    " light: what else could have done that?"
+                },
+            ),
+            "A is better than any static kernel": (
+                "does not follow",
+                {
+                    "follows": "no static kernel stands in the table. That one is out of reach is"
+                    " what the proof says, not the swap."
+                },
+            ),
+            "B has the same α for both lights": (
+                "does not follow",
+                {
+                    "follows": "its errors hardly move, but the α may differ all the same: two"
+                    " experts that are much alike make the swap mean nothing."
+                },
+            ),
+            "C is evidence that routers learn": (
+                "does not follow",
+                {
+                    "follows": "C was never trained, and its error fell. That a swap moves an"
+                    " error shows no learning: it needs a direction, and a control."
+                },
+            ),
+        },
+    )
+    return "right: a swap says whether α is used, and a control whether that was learned."
+
+
 def with_foreign_alpha(answer) -> str:
-    """2.3: `with_foreign_alpha(layer, x, other)`: x convolved with the kernels that the router
+    """2.5: `with_foreign_alpha(layer, x, other)`: x convolved with the kernels that the router
     chooses for `other`."""
     torch.manual_seed(0)
     x, other = torch.randn(4, 4, 8, 8), torch.randn(4, 4, 8, 8) + 2
@@ -153,3 +233,48 @@ def _look_at_swap(got, layer: DynamicConv, x, other, options: dict) -> None:
         f"{where or 'for a plain layer'} the numbers are not those of `x`, convolved with the"
         " kernels that the router chooses for `other`."
     )
+
+
+def a_fair_opponent(answer) -> str:
+    """2.6: `a_fair_opponent`: a control for 'it wins because its kernel follows the image'."""
+    choose(
+        answer,
+        {
+            "opponent": (
+                "static, as many parameters",
+                {
+                    "static, one kernel": "it differs in two things, the number of parameters and"
+                    " the mixing. Whichever wins, you cannot say which of them did it.",
+                    "dynamic, untrained": "it loses to anything that was trained. That tells"
+                    " training from no training.",
+                    "dynamic, α of another image": "that is the swap test: it says whether this"
+                    " layer uses its α, and not whether another layer could do without.",
+                },
+            ),
+            "its training": (
+                "the same images and steps",
+                {
+                    "none": "an untrained opponent proves nothing but that training helps.",
+                    "until it is as good": "then there is nothing left to compare. The budget has"
+                    " to be fixed before the result is known.",
+                },
+            ),
+            "runs of each": (
+                "several seeds",
+                {
+                    "one": "one run of each cannot tell a difference of layers from one of starts.",
+                    "the best of several": "the best of many starts flatters whoever has more luck"
+                    " to choose from. Report them all.",
+                },
+            ),
+            "judged on": (
+                "new images, both lights",
+                {
+                    "the training images": "there more parameters help in any case.",
+                    "new images by day": "by day a static kernel is enough: the claim is about"
+                    " images that want different kernels.",
+                },
+            ),
+        },
+    )
+    return "right: one difference, the same chances, and enough runs to see the spread."

@@ -58,6 +58,24 @@ MISTAKES = {
         ),
     },
     "2.2": {
+        "think that a softmax follows a common rise": (
+            {"softmax, 1 added to all logits": "all larger"},
+            "the sum stays one",
+        ),
+        "think that a sigmoid shares": (
+            {"sigmoid, 1 added to all logits": "unchanged"},
+            "one logit at a time",
+        ),
+        "turn the temperature the wrong way": (
+            {"softmax, τ doubled": "less even"},
+            "small τ is what sharpens",
+        ),
+        "take a factor for a summand": (
+            {"softmax, logits doubled": "unchanged"},
+            "only a number added to all",
+        ),
+    },
+    "2.3": {
         "multiply by τ": (lambda z, t: slope(z / t) * t, "chain rule is not that one"),
         "write one τ into the code": (
             lambda z, t: slope(z / t) / (5 if t > 1 else 1),
@@ -81,7 +99,25 @@ MISTAKES = {
         ),
         "differentiate only the numerator": (lambda z, t: torch.softmax(z / t, 1), "denominator"),
     },
-    "2.3": {
+    "2.4": {
+        "compare with a layer that is not there": (
+            {"A is better than any static kernel": "follows"},
+            "no static kernel stands in the table",
+        ),
+        "take equal errors for equal α": (
+            {"B has the same α for both lights": "follows"},
+            "may differ all the same",
+        ),
+        "take any movement for learning": (
+            {"C is evidence that routers learn": "follows"},
+            "was never trained",
+        ),
+        "not believe the swap": (
+            {"A depends on its α": "does not follow"},
+            "only the α were exchanged",
+        ),
+    },
+    "2.5": {
         "leave the router with its own image": (
             lambda layer, x, other: layer(x),
             "still looks at x",
@@ -112,6 +148,26 @@ MISTAKES = {
             "a layer with dilation=2",
         ),
     },
+    "2.6": {
+        "compare with fewer parameters": (
+            {"opponent": "static, one kernel"},
+            "differs in two things",
+        ),
+        "take the swap test for a comparison": (
+            {"opponent": "dynamic, α of another image"},
+            "that is the swap test",
+        ),
+        "train the control until it fits": (
+            {"its training": "until it is as good"},
+            "fixed before the result",
+        ),
+        "run each once": ({"runs of each": "one"}, "one of starts"),
+        "report the luckiest": ({"runs of each": "the best of several"}, "flatters"),
+        "ask where there is nothing to see": (
+            {"judged on": "new images by day"},
+            "a static kernel is enough",
+        ),
+    },
 }
 
 OTHERS = {}
@@ -122,12 +178,12 @@ RIGHT = {
         lambda x, w, b: 1 / (1 + np.exp(-(x.numpy().mean((2, 3)) @ w.numpy().T + b.numpy()))),
         lambda x, w, b: F.linear(F.adaptive_avg_pool2d(x, 1).flatten(1), w, b).sigmoid(),
     ],
-    "2.2": [
+    "2.3": [
         lambda z, t: torch.stack(
             [torch.func.jacrev(lambda row: torch.softmax(row / t, 0))(row).diag() for row in z]
         )
     ],
-    "2.3": [
+    "2.5": [
         lambda layer, x, other: torch.cat(
             [
                 F.conv2d(
