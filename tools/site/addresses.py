@@ -1,17 +1,23 @@
-"""Addresses of the published site, from `repository.url`, and what others show of a page: its first
-paragraph.
+"""Addresses of the published site, from `repository.url`: where a page is edited and a mistake
+reported, what search engines read, and what others show of a page, its first paragraph.
 
 Until `make repository URL=...` has named a public repository, the address is a placeholder. Then no
-page has a link to it: marks of GitHub and Colab are left out, 'Download' gives the notebook of this
-site, and what stands in `{unpublished}` is shown, which says what is missing.
+page has a link to it: marks of GitHub and Colab and the links at the foot are left out, 'Download'
+gives the notebook of this site, and what stands in `{unpublished}` is shown, which says what is
+missing.
 """
 
 import re
-from html import escape
+from html import escape, unescape
+from pathlib import Path
+from urllib.parse import quote, urlencode
 
+import pictures
 from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+
+import dynconv
 
 PLACEHOLDER = "your_account"  # the owner in an address that is none
 BADGES = re.compile(r"\*\*\[Open in Colab\]\([^)]*\)\*\* · \*\*\[Download\]\([^)]*\)\*\*")
@@ -19,14 +25,30 @@ BADGES = re.compile(r"\*\*\[Open in Colab\]\([^)]*\)\*\* · \*\*\[Download\]\([^
 
 def set_addresses(app, config):
     """GitHub Pages serves https://github.com/owner/name at https://owner.github.io/name/."""
-    owner, name = config.html_theme_options["repository_url"].rstrip("/").split("/")[-2:]
+    repository = config.html_theme_options["repository_url"].rstrip("/")
+    owner, name = repository.split("/")[-2:]
     config.ogp_site_url = f"https://{owner}.github.io/{name}/"
     # The 404 page is shown at any depth, so its links are absolute.
     config.notfound_urls_prefix = f"/{name}/"
+    config.notfound_context = {"title": "Page not found", "body": not_found(f"/{name}/")}
+    config.version = config.release = dynconv.__version__
+    branch = config.html_theme_options["repository_branch"]
+    config.add("repository", (repository, branch), "html", tuple)
     config.add("is_published", owner != PLACEHOLDER, "env", bool)
-    if not config.is_published:
-        marks = ("use_repository_button", "use_issues_button")
-        config.html_theme_options |= dict.fromkeys(marks, False) | {"launch_buttons": {}}
+    if config.is_published:
+        config.html_baseurl = config.ogp_site_url  # of <link rel="canonical">
+    else:
+        marks = {"use_repository_button": False, "launch_buttons": {}}
+        config.html_theme_options |= marks
+
+
+def not_found(prefix):
+    return (
+        f'<h1>Page not found</h1><div style="max-width: 20rem">{pictures.of_page("404")}</div>'
+        "<p>There is no page at this address: it may have moved, or the link has a mistake."
+        f' <a href="{prefix}">The front page</a> shows all chapters, and'
+        f' <a href="{prefix}search.html">the search</a> finds words in them.</p>'
+    )
 
 
 def stay_on_the_site(app, docname, source):
@@ -89,6 +111,42 @@ def describe(app, pagename, templatename, context, doctree):
         context["metatags"] += f'<meta name="description" content="{escape(text)}" />'
 
 
+def lead_to_the_source(app, pagename, templatename, context, doctree):
+    """Addresses for book/theme_templates/last-updated.html: a notebook is shown by GitHub, where it
+    can be downloaded, run and edited; a page of prose opens in GitHub's editor. A report knows its
+    page and its version (.github/ISSUE_TEMPLATE/mistake.yml).
+    """
+    if not app.config.is_published or not doctree:
+        return
+    repository, branch = app.config.repository
+    source = app.env.doc2path(pagename, base=False)
+    way = "blob" if source.endswith(".ipynb") else "edit"
+    title = unescape(re.sub(r"<[^>]+>", "", context["title"]))
+    report = {
+        "template": "mistake.yml",
+        "title": f"Mistake in “{title}”",
+        "page": f"{app.config.ogp_site_url}{pagename}.html",
+        "version": app.config.release,
+    }
+    context["edit_address"] = f"{repository}/{way}/{branch}/{quote(source)}"
+    context["report_address"] = f"{repository}/issues/new?{urlencode(report)}"
+
+
+def write_sitemap(app, exception):
+    """For search engines: every page that has a source. A robots.txt would not be read, as the site
+    does not stand at the top of its host.
+    """
+    if exception or app.builder.format != "html" or not app.config.is_published:
+        return
+    pages = (f"{app.config.ogp_site_url}{name}.html" for name in sorted(app.env.found_docs))
+    urls = "".join(f"<url><loc>{escape(page)}</loc></url>\n" for page in pages)
+    (Path(app.outdir) / "sitemap.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n',
+        encoding="utf-8",
+    )
+
+
 def setup(app):
     app.add_directive("unpublished", Unpublished)
     app.connect("config-inited", set_addresses)
@@ -96,4 +154,6 @@ def setup(app):
     app.connect("doctree-read", let_links_lead_to_terms)
     app.connect("source-read", stay_on_the_site, priority=600)  # after the executed copies
     app.connect("html-page-context", describe, priority=400)  # before sphinxext-opengraph
+    app.connect("html-page-context", lead_to_the_source)
+    app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
