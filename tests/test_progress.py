@@ -102,9 +102,13 @@ def test_other_pages_are_not_counted(reader):
     assert kept(page) == {}
 
 
+WHOLE = {"sections": ["a", "b"], "read": ["a"]}
+
+
 @pytest.mark.parametrize(
     "text",
-    ["not JSON", "null", "[]", '{"version": 9, "pages": {"a": 1}}', '{"version": 1, "pages": 7}',
+    ["not JSON", "null", "[]", '{"version": 1, "pages": 7}',
+     json.dumps({"version": 9, "pages": {CHAPTER: WHOLE}}),
      json.dumps({"version": 1, "pages": {CHAPTER: {"sections": "<b>", "read": 3}}})],
 )  # fmt: skip
 def test_what_cannot_be_read_marks_nothing_and_breaks_nothing(reader, text):
