@@ -21,15 +21,17 @@ def test_a_chapter_asks_four_questions_or_more(number):
     """Each has an answer that cannot be guessed from its place or its length."""
     asked = rows(number)
     assert len(asked) >= 4
-    places, lengths = set(), []
+    places, longest, shortest = set(), [], []
     for row in asked:
         texts = [choice["choice"] for choice in row["choices"]]
         assert len(set(texts)) == len(texts), row["question"]
         (right,) = [i for i, choice in enumerate(row["choices"]) if choice["right"]]
         places.add(right)
-        lengths.append(len(texts[right]) == max(map(len, texts)))
+        longest.append(len(texts[right]) == max(map(len, texts)))
+        shortest.append(len(texts[right]) == min(map(len, texts)))
     assert len(places) >= 3, "the right answers stand in the same place too often"
-    assert sum(lengths) <= len(asked) / 2, "the right answer is the longest one too often"
+    assert sum(longest) <= len(asked) / 2, "the right answer is the longest one too often"
+    assert sum(shortest) <= len(asked) / 2, "the right answer is the shortest one too often"
 
 
 @pytest.mark.parametrize("number", NUMBERS)

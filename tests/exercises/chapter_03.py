@@ -1,6 +1,9 @@
 """Typical mistakes in the exercises of chapter 3, each with the hint that it must meet."""
 
-from solutions.chapter_03 import count_dynamic
+from functools import partial
+
+import torch
+from solutions.chapter_03 import count_dynamic, multiply_adds
 from torch import nn
 
 from dynconv import DynamicConv
@@ -8,6 +11,24 @@ from dynconv import DynamicConv
 
 def kernel_size(cin, cout, k):
     return cout * cin * k * k
+
+
+def profile(model, x, remove=True, of_input=False, on_modules=True):
+    """The profiler of 3.4 with some of its faults left in."""
+    total, convs = 0, [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+
+    def count(module, inputs, output):
+        nonlocal total
+        counted = (inputs[0] if of_input else output)[0, 0].numel() * module.weight.numel()
+        module.counted = getattr(module, "counted", 0) + counted
+        total += counted
+
+    handles = [conv.register_forward_hook(count) for conv in convs]
+    with torch.no_grad():
+        model(x)
+    for handle in handles if remove else ():
+        handle.remove()
+    return sum(conv.counted for conv in convs) if on_modules else total
 
 
 MISTAKES = {
@@ -42,6 +63,24 @@ MISTAKES = {
         ),
     },
     "3.2": {
+        "take more positions for more mixing": (
+            {"map twice as wide and high": "farther from 1"},
+            "more positions share it",
+        ),
+        "think that only parameters grow with M": (
+            {"8 experts instead of 4": "unchanged"},
+            "not the only thing",
+        ),
+        "think that a batch shares its mixing": (
+            {"batch twice as large": "nearer to 1"},
+            "its own mixing",
+        ),
+        "count the positions of the input": (
+            {"stride 2 instead of 1": "unchanged"},
+            "positions of the output",
+        ),
+    },
+    "3.3": {
         "answer $M$, the cost of the literal formula": (
             lambda cin, cout, k, m, side: m,
             "mix first",
@@ -67,7 +106,51 @@ MISTAKES = {
             "not side",
         ),
     },
-    "3.3": {
+    "3.4": {
+        "mend the positions and nothing else": (
+            partial(profile, remove=False),
+            "What did the first one leave",
+        ),
+        "remove the hooks and keep the counts on the layers": (
+            profile,
+            "What did the first one leave",
+        ),
+        "mend all but the positions": (
+            partial(profile, of_input=True, on_modules=False),
+            "position of the output",
+        ),
+        "count the whole batch": (
+            lambda model, x: multiply_adds(model, x) * len(x),
+            "count one image",
+        ),
+        "count multiplications and additions": (
+            lambda model, x: 2 * multiply_adds(model, x),
+            "count it once",
+        ),
+        "leave the hooks": (
+            partial(profile, remove=False, on_modules=False),
+            "hooks stay on the model",
+        ),
+    },
+    "3.5": {
+        "think that FLOPs are time": (
+            {"B is slow because of its FLOPs": "follows"},
+            "Something that FLOPs do not count",
+        ),
+        "carry a time to another machine": (
+            {"on a phone B takes as much longer": "follows"},
+            "measured on one machine",
+        ),
+        "believe what is printed": (
+            {"B does less work than its static control": "follows"},
+            "does not see the convolution",
+        ),
+        "believe no measurement": (
+            {"A is slower than its static control": "does not follow"},
+            "lie above one",
+        ),
+    },
+    "3.6": {
         "count FLOPs for multiply-adds": (
             lambda layer, x, y: 2 * count_dynamic(layer, x, y),
             "one multiply-add is two",
@@ -112,8 +195,8 @@ MISTAKES = {
 
 OTHERS = {
     "3.1": [(lambda cin, cout, k, m: 1 / m, "the layers themselves say")],
-    "3.2": [(lambda cin, cout, k, m, side: 1.0, "PyTorch counts")],
-    "3.3": [
+    "3.3": [(lambda cin, cout, k, m, side: 1.0, "PyTorch counts")],
+    "3.6": [
         (lambda layer, x, y: 7, "you say 7"),
         # as if all maps were square
         (lambda layer, x, y: count_dynamic(layer, x, y @ y.mT), "you say"),
@@ -128,7 +211,7 @@ RIGHT = {
             / nn.Conv2d(cin, cout, k, bias=False).weight.numel()
         )
     ],
-    "3.3": [
+    "3.6": [
         lambda layer, x, y: count_dynamic(layer, x, y) / 3 * 3.0000000000000004,
         lambda layer, x, y: (
             y.numel() * layer.weight[0, 0].numel()
