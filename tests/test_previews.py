@@ -101,6 +101,9 @@ def test_the_card_comes_to_the_keys_and_goes_with_them(opened):
 @pytest.mark.site
 def test_a_tap_follows_the_link(opened):
     page, _ = opened(has_touch=True, is_mobile=True)
+    page.dispatch_event(EQUATION, "pointerover", {"pointerType": "touch"})  # a finger that stays
+    page.wait_for_timeout(500)
+    assert not page.locator(CARD).count()
     page.tap(EQUATION)
     page.wait_for_timeout(500)
     assert page.url.endswith("#equation-3-1") and not page.locator(CARD).count()
@@ -118,3 +121,19 @@ def test_nothing_in_an_excerpt_acts(opened):
         })"""
     )
     assert not acting
+
+
+@pytest.mark.site
+def test_the_link_to_a_heading_is_seen_by_pointer_and_by_key(opened):
+    page, _ = opened()
+    heading = page.locator("article section > h2").first
+    link = heading.locator("a.headerlink")
+    seen = "e => getComputedStyle(e).visibility === 'visible' && +getComputedStyle(e).opacity"
+    assert not link.evaluate(seen)
+    heading.hover()
+    assert link.evaluate(seen)
+    page.hover("h1")
+    link.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert link.evaluate("e => e === document.activeElement") and link.evaluate(seen)
