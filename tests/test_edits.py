@@ -232,6 +232,12 @@ def test_other_forms_of_the_file(tree, form):
     assert content(tree) == before
 
 
+def test_each_edit_has_its_file_and_a_version_need_not_be_there(tree):
+    assert list(edits.FILES) == list(edits.WHAT) == [1, 2, 3, 4]
+    (tree / "ultralytics/__init__.py").write_text("# äö\n", encoding="utf-8")
+    assert edits.version(tree) == "of unknown version"
+
+
 def test_a_checkout_or_its_package_folder_may_be_given(tree):
     assert edits.find(tree) == edits.find(tree / "ultralytics") == (tree / "ultralytics").resolve()
     assert re.fullmatch(r"8\.\d+\.\d+", edits.version(tree))
