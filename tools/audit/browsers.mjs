@@ -125,9 +125,13 @@ async function faults(engine, { scheme, width }, isPlayground) {
     const name = await run((i) => {
       const figure = (window.figure = document.querySelectorAll("main .dc-figure:has(> script)")[i]);
       figure.scrollIntoView({ block: "center" });
-      // What a reader sees of it; the knob of a slider is the browser's own.
-      window.looks = () =>
-        [figure.innerHTML, ...[...figure.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL())].join();
+      // What a reader sees of it, but for the control: that a slider shows its own value is no reaction.
+      window.looks = () => {
+        const copy = figure.cloneNode(true);
+        for (const each of copy.querySelectorAll("input, output, button, select, label:not(:has(svg, canvas))"))
+          each.remove();
+        return [copy.innerHTML, ...[...figure.querySelectorAll("canvas")].map((each) => each.toDataURL())].join();
+      };
       return figure.localName;
     }, i);
     expect(await until(() => run(() => window.figure.matches(".dc-ready"))), `${name} is not drawn`);
