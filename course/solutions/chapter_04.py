@@ -11,6 +11,20 @@ def channels_before_last_conv(c2, n, e):
     return (2 + n) * c
 
 
+def what_can_be_merged():
+    """With α held fixed everything but the SiLU is a sum of products,
+    and so is one behind the other. A BatchNorm in use has fixed
+    numbers; while it trains, it takes them from the batch, and is no
+    fixed layer at all.
+    """
+    return {
+        "dynamic 3×3, static 1×1": "one layer",
+        "dynamic 3×3, BatchNorm in use, 1×1": "one layer",
+        "dynamic 3×3, SiLU, static 1×1": "two layers",
+        "static 1×1, dynamic 3×3": "one layer",
+    }
+
+
 def merge(first, second):
     r"""The output channel `o` at tap `hw` sees the input channel `i`
     along every channel `m` in the middle: multiply and sum over `m`. A
@@ -18,6 +32,30 @@ def merge(first, second):
     are.
     """
     return torch.einsum("mi,omhw->oihw", first[:, :, 0, 0], second)
+
+
+def c2f(block, x):
+    """Two faults, and both keep every shape. The bottlenecks all took
+    the first half, so they were no chain, and the half that goes
+    around was used up. And the pieces were stacked in reverse, so that
+    the last `Conv` met the wrong channels.
+    """
+    pieces = list(block.cv1(x).chunk(2, dim=1))
+    for bottleneck in block.m:
+        pieces.append(bottleneck(pieces[-1]))
+    return block.cv2(torch.cat(pieces, dim=1))
+
+
+def what_the_errors_say():
+    """Only pairs that differ in one thing say something, and only about
+    this task. Two of them differ in the SiLU, and say the same.
+    """
+    return {
+        "SiLU makes the difference in this task": "follows",
+        "BatchNorm is useless in a detector": "does not follow",
+        "BN + SiLU is better than SiLU alone": "does not follow",
+        "with more steps the bare stack gets there": "does not follow",
+    }
 
 
 def extra_parameters(c, n, num_experts):
