@@ -67,7 +67,7 @@ def broken_stubs():
     for path in CHAPTERS:
         heads = dict(re.findall(r"^### Exercise (\S+)\n\n\*(\w+)", markdown(path), re.MULTILINE))
         for number, stub in stubs_of(path):
-            if heads[number] == "Repair":
+            if heads[number] == "Repair" and isinstance(stub, ast.FunctionDef):
                 yield pytest.param(number, stub.name, ast.unparse(stub), id=number)
 
 
@@ -201,7 +201,7 @@ def has_fractions(result):
     )
 
 
-OTHERWISE = ("5.3", "7.3", "7.4", "8.3", "9.2", "9.3", "9.4")  # no numbers, or several tensors
+OTHERWISE = ("5.5", "7.3", "7.4", "8.3", "9.2", "9.3", "9.4")  # no numbers, or several tensors
 NUMERIC = [number for number in FUNCTIONS if number not in OTHERWISE]
 
 

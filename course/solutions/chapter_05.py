@@ -20,6 +20,37 @@ def arguments(args, n, c1, in_base, in_repeat):
     return [c1, c2, *args[1:]], n
 
 
+def missing_edits():
+    """Ask who raises the error, and whether a stock model meets it too.
+    A: the collections, read for every model, name an unknown class. B:
+    the import finds a folder and no class in it. C: only a row that
+    names MyConv fails, so no collection names it, and `tasks.py` does
+    not know it. D: the class was built with the arguments of the file.
+    E: it became another network.
+    """
+    return {
+        "A": "edit 3",
+        "B": "edit 2",
+        "C": "edits 3 and 4",
+        "D": "edit 4",
+        "E": "second collection",
+    }
+
+
+def what_catches_it():
+    """All but one of these checks ask whether something works. It does.
+    To notice that it is not what was meant, a check has to know what
+    was meant: a count, or the rows of the next exercise.
+    """
+    return {
+        "stock YOLOv10n builds": "lets it through",
+        "the model builds without an error": "lets it through",
+        "each row has the class that it names": "lets it through",
+        "it trains, and its loss falls": "lets it through",
+        "it has the parameters of yolo.PARAMETERS": "catches it",
+    }
+
+
 def wrong_rows(model):
     """A row with one repeat looks right from outside. Its `True`
     arrived as the number of bottlenecks, which is one, and the shortcut

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
-import os
-import re
 from typing import NamedTuple
 
-from .checking import Wrong, call, number, reject_if, said, whole_numbers
+from .checking import Wrong, call, choose, number, reject_if, said, whole_numbers
+from .edited_source import SOURCES, look_at_edit
 
 DEPTH, WIDTH, MAX_CHANNELS = 0.33, 0.25, 1024  # scale n of YOLOv10
 
@@ -113,8 +111,104 @@ def _signs(row: Row, given: list, count: int) -> dict[str, bool]:
     }
 
 
+def missing_edits(answer) -> str:
+    """5.2: `missing_edits`: which edit is missing in each of five broken copies of ultralytics."""
+    found_first = "then Python would stop at the import, before any model is built."
+    stock = "with edit 4 the collections name it, and a stock model would fail as well."
+    choose(
+        answer,
+        {
+            "A": (
+                "edit 3",
+                {
+                    "edit 1": found_first,
+                    "edit 2": found_first,
+                    "edit 4": "without it no collection names MyConv, and stock models build.",
+                    "edits 3 and 4": "without edit 4 no collection names MyConv, and stock builds.",
+                    "second collection": "then nothing at all is raised.",
+                },
+            ),
+            "B": (
+                "edit 2",
+                {
+                    "edit 1": "then the `__init__.py` would miss a module named MyConv.",
+                    "edit 3": "who raises it? The line that edit 3 wrote is there and runs.",
+                    "edit 4": found_first.replace("then", "with edit 4 missing"),
+                    "edits 3 and 4": "it is edit 3's own line that fails.",
+                    "second collection": "then nothing at all is raised.",
+                },
+            ),
+            "C": (
+                "edits 3 and 4",
+                {
+                    "edit 1": found_first,
+                    "edit 2": found_first,
+                    "edit 3": f"a name is looked up and not found: so far it fits. But {stock}",
+                    "edit 4": "with edit 3 the name would be found.",
+                    "second collection": "then nothing at all is raised.",
+                },
+            ),
+            "D": (
+                "edit 4",
+                {
+                    "edit 1": found_first,
+                    "edit 2": found_first,
+                    "edit 3": "the class was found and built; its sizes are wrong.",
+                    "edits 3 and 4": "without edit 3 there is no class to be built.",
+                    "second collection": "who puts the input channels in front of the others?",
+                },
+            ),
+            "E": (
+                "second collection",
+                {
+                    "edit 1": "it builds, so the class is there.",
+                    "edit 2": "it builds, so the class is there.",
+                    "edit 3": "it builds, so the name is known.",
+                    "edit 4": "without all of it the channels would be wrong, and it would fail.",
+                    "edits 3 and 4": "it builds, so the name is known.",
+                },
+            ),
+        },
+    )
+    return "right: four say where to look, and the fifth says nothing."
+
+
+def what_catches_it(answer) -> str:
+    """5.3: `what_catches_it`: which checks notice that the second collection was forgotten."""
+    builds = "it builds either way: `True` and the repeats find a place that fits."
+    choose(
+        answer,
+        {
+            "stock YOLOv10n builds": (
+                "lets it through",
+                {"catches it": "stock names no C2f_DynamicConv, so it cannot notice."},
+            ),
+            "the model builds without an error": ("lets it through", {"catches it": builds}),
+            "each row has the class that it names": (
+                "lets it through",
+                {
+                    "catches it": "the classes are right, alone or inside an nn.Sequential. What is"
+                    " wrong is with which arguments, and how often."
+                },
+            ),
+            "it trains, and its loss falls": (
+                "lets it through",
+                {"catches it": "another network trains, too. This one has more parameters."},
+            ),
+            "it has the parameters of yolo.PARAMETERS": (
+                "catches it",
+                {
+                    "lets it through": "two blocks with one bottleneck have more parameters than"
+                    " one block with two."
+                },
+            ),
+        },
+    )
+    return "right: only what says beforehand which model is meant can notice another one."
+
+
 def wrong_rows(answer) -> str:
-    """5.2: `wrong_rows(model)`: the rows of C2f_DynamicConv that are not what the YAML asks for."""
+    """5.4: `wrong_rows(model)`: the rows of C2f_DynamicConv that are not what the YAML asks for."""
     right, wrong = _models()
     for model, wanted in ((wrong, [2, 4, 6]), (right, [])):
         got = sorted(whole_numbers(call(answer, model)))
@@ -174,112 +268,12 @@ def _models():
         register(C2f_DynamicConv, repeat=True)
 
 
-SOURCES = [
-    """from ultralytics.nn.modules import Bottleneck, BottleneckCSP, C2f, C3, Conv, SPPF
-
-def parse_model(d, ch):
-    base_modules = frozenset(
-        {
-            Conv,  # the most common
-            Bottleneck,
-            BottleneckCSP,
-            C2f,
-            C3,
-        }
-    )
-    repeat_modules = frozenset({BottleneckCSP, C2f, C3})
-    return base_modules, repeat_modules, SPPF
-""",
-    """from ultralytics.nn.modules import Bottleneck, BottleneckCSP, C2f, C3, Conv
-
-def parse_model(d, ch):
-    for m in d:
-        if m in {Bottleneck, BottleneckCSP, C2f, C3, Conv}:  # takes channels
-            if m in {BottleneckCSP, C2f, C3}:
-                return 2
-            return 1
-""",
-    """from ultralytics.nn.modules import (
-    Bottleneck, BottleneckCSP, C2f, C3, Conv,
-)
-
-def parse_model(d, ch):
-    repeat = {BottleneckCSP, C2f, C3}  # this version writes it first
-    base = (C3, BottleneckCSP, Conv, Bottleneck,
-            C2f)
-    return base, repeat
-""",
-]
-
-
 def add_to_base(answer) -> str:
-    """5.3: `add_to_base(source)`: the text of a tasks.py with DynamicConv in the first collection,
+    """5.5: `add_to_base(source)`: the text of a tasks.py with DynamicConv in the first collection,
     and else unchanged."""
     for version, source in enumerate(SOURCES, 1):
         got = call(answer, source)
         if not isinstance(got, str):
             raise Wrong(f"a text is wanted, got {said(got)}.")
-        _look_at_edit(got, source, f"version {version} of the checker")
+        look_at_edit(got, source, f"version {version} of the checker")
     return "right: by content, in every version, and nothing else is touched."
-
-
-def _look_at_edit(got: str, source: str, where: str) -> None:
-    """Raise Wrong unless `got` is `source` with DynamicConv in the first collection."""
-    tree = _parsed(got, where)
-    signs = {
-        "nothing was added. Do not look for the word base_modules; look for a collection that holds"
-        " Conv and Bottleneck.": got == source,
-        "the import names DynamicConv now, too. That is edit 3, and from another module.": (
-            _is_imported(tree)
-        ),
-    }
-    reject_if(signs, where)
-    without, collections = _taken_out(tree)
-    comments = [line.split("#")[1] for line in source.splitlines() if "#" in line]
-    signs = {
-        "DynamicConv is in the second collection. Only the first one takes it, the one that holds"
-        " Conv and Bottleneck.": any(not names & {"Conv", "Bottleneck"} for names in collections),
-        f"DynamicConv is wanted in the first collection once, it is there {len(collections)}"
-        " times.": len(collections) != 1,
-        "something else changed besides the new name.": (
-            ast.dump(without) != ast.dump(ast.parse(source))
-        ),
-        "a comment got lost. A syntax tree has none: take only the position from it, and insert"
-        " text.": any(comment not in got for comment in comments),
-        "the name is in its place, and something else changed: spaces, lines, or the end of the"
-        " text. Insert the name and a comma, nothing more.": not _is_inserted(got, source),
-    }
-    reject_if(signs, where)
-
-
-def _is_inserted(got: str, source: str) -> bool:
-    """Whether `got` is `source` with the name and its comma in one place."""
-    start, more = len(os.path.commonprefix([got, source])), len(got) - len(source)
-    around = got[:start] + got[start + more :]
-    name = re.fullmatch(r"[\s,]*DynamicConv[\s,]*", got[start : start + more])
-    return around == source and name is not None
-
-
-def _parsed(source: str, where: str) -> ast.Module:
-    try:
-        return ast.parse(source)
-    except SyntaxError as error:
-        raise Wrong(
-            f"{where}: the result is not valid Python any more (line {error.lineno}: {error.msg})."
-        ) from None
-
-
-def _is_imported(tree: ast.Module) -> bool:
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return any(alias.name == "DynamicConv" for node in imports for alias in node.names)
-
-
-def _taken_out(tree: ast.Module) -> tuple[ast.Module, list[set[str]]]:
-    """The tree without DynamicConv, and the names beside it, for each time that it was there."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Set, ast.Tuple)):
-            names = [each.id if isinstance(each, ast.Name) else "" for each in node.elts]
-            found += [set(names)] * names.count("DynamicConv")
-            node.elts = [each for each, name in zip(node.elts, names) if name != "DynamicConv"]
-    return tree, found

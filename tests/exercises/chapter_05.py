@@ -69,6 +69,32 @@ MISTAKES = {
         ),
     },
     "5.2": {
+        "look for the class where the name is missing": ({"A": "edit 1"}, "stop at the import"),
+        "take an error of every model for one of a row": ({"A": "edits 3 and 4"}, "stock builds"),
+        "blame the line that is there": ({"B": "edit 3"}, "is there and runs"),
+        "forget the stock models": ({"C": "edit 3"}, "a stock model would fail as well"),
+        "look for a missing class behind wrong sizes": ({"D": "edit 3"}, "sizes are wrong"),
+        "look for an error where none is raised": ({"E": "edit 4"}, "it would fail"),
+    },
+    "5.3": {
+        "take a model that builds for the right one": (
+            {"the model builds without an error": "catches it"},
+            "find a place that fits",
+        ),
+        "take a falling loss for the right model": (
+            {"it trains, and its loss falls": "catches it"},
+            "another network trains, too",
+        ),
+        "compare classes only": (
+            {"each row has the class that it names": "catches it"},
+            "how often",
+        ),
+        "not trust the count": (
+            {"it has the parameters of yolo.PARAMETERS": "lets it through"},
+            "two blocks with one bottleneck",
+        ),
+    },
+    "5.4": {
         "list every Sequential": (
             lambda model: [i for i, m in enumerate(model.model) if isinstance(m, nn.Sequential)],
             "row 1 is a Sequential with good reason",
@@ -98,7 +124,7 @@ MISTAKES = {
             "built rightly you find",
         ),
     },
-    "5.3": {
+    "5.5": {
         "extend the import, too": (
             lambda source: source.replace("Conv,", "Conv, DynamicConv,"),
             "That is edit 3",
@@ -142,12 +168,12 @@ MISTAKES = {
 }
 
 OTHERS = {
-    "5.2": [
+    "5.4": [
         (lambda model: wrong_rows(model)[:1], r"you say \[2\]: 2 more are not as the YAML asks"),
         (lambda model: [*wrong_rows(model), 0], r"\[0\] are as the YAML asks, or name another"),
         (lambda model: 2 * wrong_rows(model), "name each row once"),
     ],
-    "5.3": [
+    "5.5": [
         (lambda source: source[:-1] + "DynamicConv", "not valid Python|something else|0 times"),
         (lambda source: add_to_base(source) + "EXTRA = 1\n", "something else changed"),
     ],
@@ -156,12 +182,12 @@ OTHERS = {
 # Unusual, and right.
 RIGHT = {
     "5.1": [lambda *row: list(arguments(*row))],
-    "5.2": [
+    "5.4": [
         lambda model: set(wrong_rows(model)),
         lambda model: frozenset(wrong_rows(model)),
         lambda model: np.array(wrong_rows(model)),
     ],
-    "5.3": [
+    "5.5": [
         lambda source: add_to_base(source).replace("DynamicConv, ", "DynamicConv,\n            ")
     ],
 }
