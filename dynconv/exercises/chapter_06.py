@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..layers import DynamicConv
-from .checking import Wrong, against, attempted, call, near, number, reject, said
+from .checking import Wrong, against, attempted, call, choose, near, number, reject, said
 from .watching import flops
 
 
@@ -46,8 +46,47 @@ def classes(answer) -> str:
     return "right: a number that fits no class count says that something else differs."
 
 
+def at_half_the_side(answer) -> str:
+    """6.2: `at_half_the_side`: what the counts of YAML 1 become with images of half the side."""
+    positions = "half the side is a quarter of the positions, and each costs what it did."
+    choose(
+        answer,
+        {
+            "parameters": (
+                "the same",
+                {
+                    "about a quarter": "a kernel does not know on how many positions it is used.",
+                    "about four times": "nothing is added to the network.",
+                },
+            ),
+            "true GFLOPs": (
+                "about a quarter",
+                {
+                    "the same": f"only the mixing stays: {positions}",
+                    "about four times": f"smaller images are less work: {positions}",
+                },
+            ),
+            "printed GFLOPs": (
+                "about a quarter",
+                {
+                    "the same": f"the profiler does see the static layers: {positions}",
+                    "about four times": f"smaller images are less work: {positions}",
+                },
+            ),
+            "share of the mixing": (
+                "about four times",
+                {
+                    "the same": "the mixing stays what it is, and what it is a share of does not.",
+                    "about a quarter": "it is a share of less: the mixing itself stays.",
+                },
+            ),
+        },
+    )
+    return "right: positions count for all but the kernels."
+
+
 def scdown_parameters(answer) -> str:
-    """6.2: `scdown_parameters(c1, c2, k)`."""
+    """6.3: `scdown_parameters(c1, c2, k)`."""
     for c1, c2, k in [(64, 128, 3), (128, 128, 3), (16, 24, 5)]:
         pointwise, depthwise, norms = c1 * c2, c2 * k * k, 4 * c2
         expected = pointwise + depthwise + norms
@@ -82,8 +121,43 @@ def scdown_parameters(answer) -> str:
     return "right: a small fraction of the full convolution that YAML 2 puts in its place."
 
 
+def what_the_line_says(answer) -> str:
+    """6.4: `what_the_line_says`: which statements follow from the counts of a model."""
+    choose(
+        answer,
+        {
+            "A is not the network of the post": (
+                "follows",
+                {
+                    "does not follow": "the same rows with the same number of classes have the same"
+                    " parameters. Something differs."
+                },
+            ),
+            "B is the network of the post": (
+                "does not follow",
+                {
+                    "follows": "a count does not see everything: a shortcut has no parameter, as"
+                    " chapter 5 has it."
+                },
+            ),
+            "B needs less arithmetic than stock": (
+                "does not follow",
+                {"follows": "printed is what the profiler sees, and it does not see all of B."},
+            ),
+            "A trains in less memory than B": (
+                "does not follow",
+                {
+                    "follows": "memory in training goes with the maps that are kept. Parameters are"
+                    " one of several parts of it."
+                },
+            ),
+        },
+    )
+    return "right: a count can refute. To confirm, it needs help."
+
+
 def extra_multiply_adds(answer) -> str:
-    """6.3: `extra_multiply_adds(cin, cout, k, num_experts)`."""
+    """6.5: `extra_multiply_adds(cin, cout, k, num_experts)`."""
     for cin, cout, k, experts in [(16, 32, 3, 4), (64, 128, 3, 3), (8, 8, 1, 8)]:
         x, kernel = torch.zeros(1, cin, 6, 6), cout * cin * k * k
         static = flops(nn.Conv2d(cin, cout, k, padding=k // 2, bias=False), x)

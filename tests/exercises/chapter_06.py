@@ -29,6 +29,18 @@ MISTAKES = {
         ),
     },
     "6.2": {
+        "think that parameters go with the map": (
+            {"parameters": "about a quarter"},
+            "on how many positions",
+        ),
+        "take the mixing for the whole": ({"true GFLOPs": "the same"}, "only the mixing stays"),
+        "think that the profiler sees nothing": (
+            {"printed GFLOPs": "the same"},
+            "does see the static layers",
+        ),
+        "think that a share stays": ({"share of the mixing": "the same"}, "is a share of"),
+    },
+    "6.3": {
         "make the second convolution a full one": (
             lambda c1, c2, k: c1 * c2 + c2 * c2 * k * k + 4 * c2,
             "within each channel",
@@ -59,7 +71,25 @@ MISTAKES = {
             "changed the channels already",
         ),
     },
-    "6.3": {
+    "6.4": {
+        "take a count for a proof": (
+            {"B is the network of the post": "follows"},
+            "a shortcut has no parameter",
+        ),
+        "believe what is printed": (
+            {"B needs less arithmetic than stock": "follows"},
+            "what the profiler sees",
+        ),
+        "take parameters for memory": (
+            {"A trains in less memory than B": "follows"},
+            "maps that are kept",
+        ),
+        "forgive a difference": (
+            {"A is not the network of the post": "does not follow"},
+            "Something differs",
+        ),
+    },
+    "6.5": {
         "count FLOPs for multiply-adds": (
             lambda cin, cout, k, m: 2 * extra_multiply_adds(cin, cout, k, m),
             "in FLOPs",
@@ -76,12 +106,12 @@ MISTAKES = {
 
 OTHERS = {
     "6.1": [(lambda p, one, per: p // per, "you say")],
-    "6.2": [(lambda c1, c2, k: 7, "you say 7")],
-    "6.3": [(lambda cin, cout, k, m: 7, "you say 7")],
+    "6.3": [(lambda c1, c2, k: 7, "you say 7")],
+    "6.5": [(lambda cin, cout, k, m: 7, "you say 7")],
 }
 
 # Unusual, and right.
 RIGHT = {
     "6.1": [lambda p, one, per: next((n for n in range(1, 99) if one + (n - 1) * per == p), None)],
-    "6.2": [lambda c1, c2, k: sum(p.numel() for p in SCDown(c1, c2, k, 1).parameters())],
+    "6.3": [lambda c1, c2, k: sum(p.numel() for p in SCDown(c1, c2, k, 1).parameters())],
 }
