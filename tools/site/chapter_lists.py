@@ -30,7 +30,7 @@ class ChapterListError(ValueError):
 def parts(root):
     """{numeral: pages} of the parts of `_toc.yml` whose caption begins with a numeral."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    captions = {part.get("caption", ""): part["chapters"] for part in toc["parts"]}
+    captions = {part.get("caption", ""): part["chapters"] for part in toc.get("parts", ())}
     return {
         caption.partition(". ")[0]: [entry["file"] for entry in chapters]
         for caption, chapters in captions.items()
