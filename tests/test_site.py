@@ -188,12 +188,6 @@ def test_menu_opens_and_closes_by_key(visit):
     assert button.evaluate("e => e === document.activeElement")
 
 
-def test_search_finds_words_offline(visit):
-    seen = visit("search.html?q=kernel", **DESK)
-    seen.page.wait_for_selector("#search-results li", timeout=10_000)
-    assert not seen.foreign
-
-
 def test_unknown_address_shows_the_404_page(visit):
     """GitHub Pages answers with 404.html at whatever depth, so its own links must not depend on
     where it is.
