@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage mutants lint lab serve pdf bench compat colab strip repository lock licences audit audit-packages audit-site browsers sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve pdf bench compat colab strip repository lock licences audit audit-packages audit-site browsers links sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -64,7 +64,7 @@ bench: env  ## time dynamic_conv2d beside its alternatives
 compat:  ## try the oldest and the newest of everything (20 GB more), renew book/compatibility.md; ONLY=newest for some
 	@$(PYTHON) tools/compat.py $(ONLY)
 
-colab: env  ## run the chapters on Colab's packages (3 GB more); NOTEBOOK=01 for one, LIST=file renews the list
+colab: env  ## run the chapters on Colab's packages (3 GB more); NOTEBOOK=01 for one, LIST=FILE or newest renews the list
 	@python tools/colab.py $(NOTEBOOK) $(if $(LIST),--list "$(LIST)")
 
 strip: env  ## clear the outputs of the notebooks, as they are committed
@@ -83,6 +83,9 @@ audit-site: env  # of the site that `make book` has built
 
 browsers: env  ## open every page of the built site in Firefox and WebKit, which it installs if it may
 	@python tools/browsers.py
+
+links: book  ## ask every link to another site for an answer
+	@python tools/links.py
 
 lock: env  ## lock what pyproject.toml asks for, in tools/locked; NEWEST=1 takes the newest versions that fit together
 	@python tools/proof.py && python tools/lock.py $(if $(NEWEST),--upgrade)

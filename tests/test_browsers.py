@@ -1,6 +1,7 @@
 """`make browsers` without its browsers: what goes wrong on a page is kept, and told."""
 
 import shutil
+import subprocess
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -80,10 +81,23 @@ def test_the_table_names_what_differs():
 
 
 def test_who_may_not_install_is_told_what_to_type(monkeypatch):
+    called, refused = [], 1
+
+    def run(command, **how):
+        called.append(" ".join(command))
+        return subprocess.CompletedProcess(command, refused if command[-1] == "true" else 0)
+
+    monkeypatch.setattr(browsers.subprocess, "run", run)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(browsers.os, "geteuid", lambda: 1000)
     with pytest.raises(SystemExit, match="sudo apt-get install .*webkit2gtk-driver xvfb"):
         browsers.install(["webkit"])
+    assert not any("apt-get" in each for each in called)
+    refused = 0  # with sudo, as on a build machine
+    browsers.install(["webkit"])
+    asked, update, install = called[-3:]
+    assert update.startswith("sudo --non-interactive apt-get update")
+    assert "sudo --non-interactive apt-get install" in install and "xvfb" in install
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(SystemExit, match="install Firefox, and WebKitGTK"):
         browsers.install(["firefox"])

@@ -3,6 +3,7 @@ in the frame of an output, is seen.
 """
 
 import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -52,6 +53,14 @@ def test_a_list_is_taken_over_as_pip_freeze_prints_it(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="no line like"):
         colab_stack.renew_list(printed)
     assert colab_stack.LIST.read_text() == before
+    asked = []
+    answer = contextlib.nullcontext(io.BytesIO(b"torch==2.12.0+cu129\n"))
+    monkeypatch.setattr(
+        colab_stack.urllib.request, "urlopen", lambda url, **_: asked.append(url) or answer
+    )
+    colab_stack.renew_list("newest")
+    assert asked == [colab_stack.NEWEST] and colab_stack.versions() == {"torch": "2.12.0"}
+    assert "from pip-freeze.txt" in colab_stack.LIST.read_text()
 
 
 def test_the_environment_is_made_once_and_anew_when_the_list_changes(tmp_path, monkeypatch):

@@ -108,7 +108,8 @@ def write(results):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make colab", description=__doc__.splitlines()[0])
     parser.add_argument("notebook", nargs="*", help="how a notebook's name begins; default: all")
-    parser.add_argument("--list", metavar="FILE", help="renew Colab's list from `pip freeze` there")
+    said = "renew Colab's list from what `pip freeze` printed, or from its makers: newest"
+    parser.add_argument("--list", metavar="FILE", help=said)
     asked = parser.parse_args(arguments)
     if asked.list:
         colab_stack.renew_list(asked.list)

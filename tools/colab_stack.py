@@ -10,12 +10,15 @@ import json
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import compat_environments
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tools/colab-packages.txt"
+# Where Colab's makers keep the list of today.
+NEWEST = "https://raw.githubusercontent.com/googlecolab/backend-info/main/pip-freeze.txt"
 FOLDER = ROOT / ".venv/colab"
 PYTHON = "3.13"  # Colab's; its list does not say so
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;+]+)")  # without the build, as in 2.11.0+cu128
@@ -30,8 +33,14 @@ ALSO = [
 
 
 def renew_list(file):
-    """Take over what `pip freeze` has printed on Colab."""
-    pins = [PIN.match(line) for line in Path(file).read_text(encoding="utf-8").splitlines()]
+    """Take over what `pip freeze` has printed on Colab; 'newest' is the list of its makers."""
+    if file == "newest":
+        file = NEWEST
+        with urllib.request.urlopen(NEWEST, timeout=60) as answer:
+            text = answer.read().decode()
+    else:
+        text = Path(file).read_text(encoding="utf-8")
+    pins = [PIN.match(line) for line in text.splitlines()]
     lines = sorted({f"{pin[1]}=={pin[2]}" for pin in pins if pin}, key=str.lower)
     if not lines:
         sys.exit(f"colab: {file} has no line like 'numpy==2.1.3'; give what `pip freeze` printed")
