@@ -6,6 +6,7 @@ from datetime import date
 
 import audit_packages as audit
 import pytest
+from conftest import ROOT
 
 # As pip-audit 2.10 and npm 11 printed them beside a server that gave the documented answers.
 CANARY = {
@@ -91,6 +92,16 @@ def test_what_is_found_is_named(run):
     assert "tornado 6.6.1: CVE-1, PYSEC-1; mended in no version yet" in text
     assert "minimatch <99.0.0: GHSA-dddd-eeee-ffff; It stalls" in text
     assert "eslint" not in text, "it is weak by another package only"
+
+
+def test_each_lock_is_asked_for_and_a_package_in_two_is_named_once(monkeypatch, run):
+    locks = subprocess.check_output(["git", "ls-files", "*package-lock.json"], cwd=ROOT, text=True)
+    asked = []
+    monkeypatch.setattr(audit, "ask_npm", lambda folder: asked.append(folder) or [weak])
+    weak = audit.Finding("minimatch <99.0.0", frozenset(["GHSA-1"]), "it stalls")
+    status, text = run([CLEAN])
+    assert {f"{folder}/package-lock.json" for folder in asked} == set(locks.split())
+    assert status == audit.FOUND and text.count("minimatch") == 1
 
 
 @pytest.mark.parametrize("name", ["PYSEC-1", "CVE-1"])

@@ -1,5 +1,5 @@
-"""Asks PyPI and npm for known weaknesses in the versions that tools/locked and package-lock.json
-name. `make audit` runs this.
+"""Asks PyPI and npm for known weaknesses in the versions that tools/locked and the files
+package-lock.json name. `make audit` runs this.
 
 What is found is fixed, or explained in accepted_findings.toml until a day. An answer that did not
 come is no clean answer: it ends with a message and an exit status of its own.
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = [ROOT / "tools/locked/environment.txt", ROOT / "tools/locked/proof.txt"]
+NPM = ["tools", "tools/audit"]  # what the book takes from npm, and what looks at its pages
 ACCEPTED = ROOT / "tools/accepted_findings.toml"
 CLEAN, FOUND, NOT_ASKED = 0, 1, 3
 # Weak beyond doubt. pip-audit calls a package clean that its source does not answer for; so it is
@@ -74,9 +75,17 @@ def of_python():
 
 
 def of_npm():
-    content = answer("npm", "audit", "--json", "--prefix", "tools")
+    found = [finding for folder in NPM for finding in ask_npm(folder)]
+    return list(dict.fromkeys(found))  # one package can stand in both locks
+
+
+def ask_npm(folder):
+    """npm's findings for the versions of a package-lock.json."""
+    content = answer("npm", "audit", "--json", "--package-lock-only", "--prefix", folder)
     if content.get("auditReportVersion") != 2:
-        raise NotAskedError(f"npm audit: {content.get('message', 'an answer of unknown form')}")
+        raise NotAskedError(
+            f"npm audit of {folder}: {content.get('message', 'an answer of unknown form')}"
+        )
     return [
         Finding(
             f"{each['name']} {via['range']}",
