@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage mutants lint lab serve pdf bench compat colab strip repository lock licences audit audit-packages audit-site browsers links sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve pdf zip bench compat colab strip repository lock licences audit audit-packages audit-site browsers links sbom dist clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -57,6 +57,9 @@ serve:  ## show the built site at http://localhost:8000 (PORT=... for another po
 
 pdf: env  ## print the built site as one book, in dist
 	@python tools/pdf.py
+
+zip: env  ## put the built site into one zip that opens without a server or a network, in dist
+	@python tools/offline.py
 
 bench: env  ## time dynamic_conv2d beside its alternatives
 	python -m dynconv.benchmark

@@ -46,7 +46,7 @@ def kind_of(page):
 
 def places_of(html):
     """[(anchor, heading, text, code), ...] of a page, as a reader sees it."""
-    article = BeautifulSoup(html, "lxml").select_one("article.bd-article")
+    article = BeautifulSoup(html, "html.parser").select_one("article.bd-article")
     if article is None:
         return []
     badges = [link.find_parent("p") for link in article.select("p > strong > a.download")]
