@@ -42,6 +42,10 @@ QUESTIONS = {
     "flops": "notebooks/03_parameters_are_not_flops#parameters-are-not-flops",
     "softmx": "book/glossary#term-softmax",
     "deformible": "notebooks/11_deformable_is_not_dynamic#deformable-is-not-dynamic",
+    "equation 3.1": "notebooks/03_parameters_are_not_flops#counting-by-hand",
+    "sigmoid vs. softmax": "notebooks/02_where_alpha_comes_from#sigmoid-or-softmax",
+    "pretrained weights": "notebooks/12_starnet#pretrained-weights",
+    "what is an expert": "book/glossary#term-expert",
     "tempera": "book/glossary#term-temperature",
     "DYNAMIC_conv2D": "book/api#dynconv.dynamic_conv2d",
     "teachers": "book/teachers#for-teachers",
@@ -133,6 +137,8 @@ def test_a_word_that_the_book_does_not_have_is_named(visit):
     searched(page, "router zebrafish")
     count = page.locator(f"{BOX} .search-count")
     assert "‘zebrafish’ stands nowhere" in count.inner_text()
+    searched(page, "softmx")
+    assert "‘softmx’ stands nowhere in the book; shown is what comes near" in count.inner_text()
     assert searched(page, "zebrafish") == []
     assert "Nothing found" in count.inner_text()
     assert page.locator(f"{BOX} [role=listbox]").is_hidden()

@@ -201,7 +201,9 @@ function attach(field) {
     else if (!found.length)
       count.textContent = "Nothing found. Try one word, or the beginning of one.";
     else {
-      const without = result.missing.map((word) => `‘${word}’ stands nowhere in the book.`);
+      const without = result.missing.map(
+        (word) => `‘${word}’ stands nowhere in the book; shown is what comes near.`,
+      );
       count.textContent = [
         ...without,
         `${many(found.length, "place")} on ${many(pages, "page")}`,

@@ -1,6 +1,6 @@
 // What counts as a word in the search, the same for the index (tools/site/search.mjs) and for what a reader types.
 
-const WORD = /[\p{L}\p{N}]+(?:_+[\p{L}\p{N}]+)*/gu;
+const WORD = /\d+(?:\.\d+)+|[\p{L}\p{N}]+(?:_+[\p{L}\p{N}]+)*/gu;
 const GREEK = new Map(
   Object.entries({
     α: "alpha",
@@ -19,7 +19,7 @@ const GREEK = new Map(
 const COMMON = new Set(
   (
     "a an and any are as at be been but by can could did do does for from had has have how i if in into is it its let may me my no not of" +
-    " on or our out should so such than that the their them then there these they this those to us was we were what when where which who why" +
+    " on or our out should so such than that the their them then there these they this those to us vs was we were what when where which who why" +
     " will with would you your"
   ).split(" "),
 );
@@ -87,7 +87,7 @@ const FEW = 8;
 
 /**
  * The places for what somebody typed, the best first: those that have all words, then, if these are few, those that have some.
- * And the words that stand nowhere.
+ * And the words that stand nowhere as they are typed.
  * @param index a MiniSearch with OPTIONS
  * @param {{name: string, weight: number}[]} places how each is called, and how much rather it is shown than its words alone say
  */
@@ -106,13 +106,13 @@ export function find(index, typed, places) {
       const known = index.search(plain, SEARCH).length;
       return known ? plain : { ...plain, fuzzy: term.length > 3 && 0.2, maxFuzzy: 2 };
     };
-    const ways = [one(whole)];
+    const plainly = one(whole);
+    const ways = [plainly];
     if (spelt) ways.push({ queries: [spelt], prefix: true, boostTerm: () => 4 });
     if (parts.length)
       ways.push({ combineWith: "AND", queries: parts.map((part) => one(part, 0.2)) });
-    const query = { combineWith: "OR", queries: ways };
-    if (!index.search(query, SEARCH).length) missing.push(typed.slice(start, end));
-    return query;
+    if (plainly.fuzzy !== undefined) missing.push(typed.slice(start, end));
+    return { combineWith: "OR", queries: ways };
   });
   if (!sought.length) return { found: [], missing };
   const name = String(formsIn(typed));
