@@ -1,6 +1,6 @@
 # `make help` lists what there is. `make book` and `make test` need Python 3.11+, git and make; all else they fetch.
 .DEFAULT_GOAL := help
-.PHONY: help env book test fuzz coverage mutants lint lab serve pdf zip bench compat colab strip repository lock licences audit audit-packages audit-site browsers links sbom dist clean
+.PHONY: help env book test fuzz coverage mutants lint lab serve pdf zip bench compat colab strip repository lock licences audit audit-packages audit-site browsers links sbom dist release clean
 PYTHON ?= python3
 PORT ?= 8000
 MINUTES ?= 10
@@ -102,6 +102,9 @@ sbom: env  ## list what the book and the package are made with, in dist
 dist: env  ## build what is published of the package, in dist
 	@# The source first, and from it the wheel, with the setuptools of .venv.
 	@python tools/proof.py && rm -f dist/dynconv-*.whl dist/dynconv-*.tar.gz && python -m build --no-isolation
+
+release: env  ## prepare a version, VERSION=1.2.3, and say what is left to do; publishes nothing
+	@python tools/proof.py && python tools/release.py "$(VERSION)"
 
 clean:  ## remove what was built and what the chapters trained (.venv stays)
 	rm -rf _build notebooks/runs notebooks/datasets

@@ -14,7 +14,8 @@ from chromium import chromium
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build/html"
 
-REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+REPOSITORY, REF = (CONFIG["repository"][name] for name in ("url", "branch"))  # a version has a tag
 OWNER, NAME = REPOSITORY.split("/")[-2:]
 SITE = f"https://{OWNER}.github.io/{NAME}"
 PREFIX = f"/{NAME}/"  # GitHub Pages serves the site in a folder of that name

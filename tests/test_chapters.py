@@ -5,7 +5,7 @@ message says what to write instead.
 import re
 
 import pytest
-from conftest import REPOSITORY, ROOT, SITE
+from conftest import REF, REPOSITORY, ROOT, SITE
 from exercises_pages import HEAD
 from notebook_files import CHAPTERS, COLAB, cells, code_lines, folded, markdown
 
@@ -33,8 +33,8 @@ def test_is_named_by_its_number(path):
 def test_opens_like_all_chapters(path):
     source = cells(path)[0].source
     badges = (
-        f"**[Open in Colab]({COLAB}/blob/main/notebooks/{path.name})** · "
-        f"**[Download]({REPOSITORY}/raw/main/notebooks/{path.name})**"
+        f"**[Open in Colab]({COLAB}/blob/{REF}/notebooks/{path.name})** · "
+        f"**[Download]({REPOSITORY}/raw/{REF}/notebooks/{path.name})**"
     )
     blocks = [block.strip() for block in re.split(r"\n\s*\n", source.strip())]
     assert re.fullmatch(r"# .+", blocks[0]), "first comes the title"

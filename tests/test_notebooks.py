@@ -8,7 +8,7 @@ import symtable
 
 import nbformat
 import pytest
-from conftest import REPOSITORY, ROOT, SITE
+from conftest import REF, REPOSITORY, ROOT, SITE
 from notebook_files import (
     CHAPTERS,
     COLAB,
@@ -52,7 +52,7 @@ def test_runs_on_any_python_kernel(path):
 
 def test_can_be_opened_in_colab_and_downloaded(path):
     name, opening = path.relative_to(ROOT).as_posix(), cells(path)[0].source
-    for address in (f"{COLAB}/blob/main/{name}", f"{REPOSITORY}/raw/main/{name}"):
+    for address in (f"{COLAB}/blob/{REF}/{name}", f"{REPOSITORY}/raw/{REF}/{name}"):
         assert f"]({address})" in opening, f"the first cell must link to {address}"
 
 
@@ -73,10 +73,9 @@ def test_setup_cell_can_run(path):
     from our address.
     """
     parsed(setup(path))
-    installs = re.findall(r"git\+([^\s\"'@#]+)", setup(path))
-    assert [url.removesuffix(".git") for url in installs] == [REPOSITORY], (
-        f"install from git+{REPOSITORY}, once"
-    )
+    address = REPOSITORY if REF == "main" else f"{REPOSITORY}@{REF}"
+    installs = re.findall(r"git\+([^\s\"'#]+)", setup(path))
+    assert installs == [address], f"install from git+{address}, once"
     assert '"google.colab" in sys.modules' in setup(path), (
         "elsewhere than on Colab the cell must do nothing"
     )

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import repository
-from conftest import REPOSITORY, ROOT
+from conftest import REF, REPOSITORY, ROOT
 
 OWNER, NAME = REPOSITORY.split("/")[-2:]
 IGNORED = [".git"] + [
@@ -88,10 +88,9 @@ def test_changes_every_place_and_back(copy):
         assert f"{OWNER}/{NAME}" not in text, path
     for notebook in [*copy.glob("notebooks/*.ipynb"), *copy.glob("book/*.ipynb")]:
         text, name = notebook.read_text(encoding="utf-8"), notebook.relative_to(copy).as_posix()
-        assert (
-            f"https://colab.research.google.com/github/a-teacher/my.course/blob/main/{name}" in text
-        )
-        assert f"https://github.com/a-teacher/my.course/raw/main/{name}" in text
+        colab = "https://colab.research.google.com/github/a-teacher/my.course"
+        assert f"{colab}/blob/{REF}/{name}" in text
+        assert f"https://github.com/a-teacher/my.course/raw/{REF}/{name}" in text
         assert "git+https://github.com/a-teacher/my.course" in text
     repository.main("https://github.com/a-teacher/my.course")
     assert snapshot(copy) == changed, "a second run changes nothing"

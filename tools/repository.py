@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "_config.yml"
 IN_CONFIG = re.compile(r"^repository:\n(?:[ #].*\n)*?  url: (\S+)", re.MULTILINE)
+PLACEHOLDER = "your_account"  # the owner in an address that is none
 ADDRESS = re.compile(
     r"https://github\.com/([A-Za-z0-9_][A-Za-z0-9_-]{0,38})/([A-Za-z0-9._-]{1,100}?)(?:\.git)?/?"
 )
@@ -39,17 +40,18 @@ def current():
     return IN_CONFIG.search(CONFIG.read_text(encoding="utf-8"))[1]
 
 
-def places():
+def places(root=None):
     """Every file that may repeat the address; `_config.yml` last, so that an interrupted run can be
     repeated.
     """
+    root = root or ROOT
     names = ("README.md", "CONTRIBUTING.md", "LICENSE-prose.md", "CITATION.cff", "pyproject.toml")
-    files = [ROOT / name for name in names] + [
-        *ROOT.glob("notebooks/*.ipynb"),
-        *ROOT.glob("book/*.ipynb"),
-        *ROOT.glob("book/**/*.md"),
+    files = [root / name for name in names] + [
+        *root.glob("notebooks/*.ipynb"),
+        *root.glob("book/*.ipynb"),
+        *root.glob("book/**/*.md"),
     ]
-    return sorted(file for file in files if file.is_file()) + [CONFIG]
+    return sorted(file for file in files if file.is_file()) + [root / CONFIG.name]
 
 
 def rewrite(text, old, new):

@@ -14,12 +14,12 @@ from urllib.parse import quote, urlencode
 
 import pictures
 from docutils import nodes
+from repository import PLACEHOLDER
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import dynconv
 
-PLACEHOLDER = "your_account"  # the owner in an address that is none
 BADGES = re.compile(r"\*\*\[Open in Colab\]\([^)]*\)\*\* · \*\*\[Download\]\([^)]*\)\*\*")
 
 
@@ -120,7 +120,8 @@ def lead_to_the_source(app, pagename, templatename, context, doctree):
         return
     repository, branch = app.config.repository
     source = app.env.doc2path(pagename, base=False)
-    way = "blob" if source.endswith(".ipynb") else "edit"
+    # A tag is shown, too: only a branch can be edited.
+    way = "blob" if source.endswith(".ipynb") or re.match(r"v\d", branch) else "edit"
     title = unescape(re.sub(r"<[^>]+>", "", context["title"]))
     report = {
         "template": "mistake.yml",
