@@ -60,7 +60,9 @@ def name_it(app, pagename, templatename, context, doctree):
     if app.config.is_published:
         kind = 'type="application/atom+xml" title="Changelog"'
         address = escape(app.config.ogp_site_url + FEED)
-        context["metatags"] += f'<link rel="alternate" {kind} href="{address}" />'
+        link = f'<link rel="alternate" {kind} href="{address}" />'
+        # A page without a source, such as the index of names, begins without any.
+        context["metatags"] = context.get("metatags", "") + link
 
 
 def setup(app):
