@@ -41,6 +41,15 @@ def same_random_numbers():
         torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def sphinx_knows_its_own_suffix_only():
+    """What an extension adds for one build, Sphinx keeps for all builds of the process."""
+    if sphinx := sys.modules.get("sphinx.config"):
+        suffixes = sphinx.Config.config_values["source_suffix"].default
+        for suffix in suffixes.keys() - {".rst"}:
+            del suffixes[suffix]
+
+
 @pytest.fixture(scope="session")
 def site():
     """The address of the built site."""

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -37,6 +38,10 @@ PAGE = """# A page
 
 ```{{unpublished}}
 There is no address.
+```
+
+```{{not-on-colab}}
+It installs from another.
 ```
 
 ```{{cite-this}}
@@ -90,6 +95,27 @@ def test_with_a_public_address_the_links_are_those_of_the_notebook(built):
     assert "There is no address." not in page and "_downloads/" not in page
     assert "colab.research.google.com/github/a-teacher/book/blob/main/index.ipynb" in page
     assert "github.com/a-teacher/book/raw/main/index.ipynb" in page
+
+
+def test_until_the_address_is_committed_colab_is_not_offered(built, tmp_path):
+    """Colab would open what is committed, and that installs from where the book was forked."""
+
+    def git(*command):
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *who, *command], cwd=tmp_path, check=True)
+
+    git("init", "--quiet")
+    for owner, is_offered in (("origin", False), ("a-teacher", True)):
+        address = f"repository:\n  url: https://github.com/{owner}/book\n"
+        (tmp_path / "_config.yml").write_text(address)
+        git("add", "_config.yml")
+        git("commit", "--quiet", "--message", owner)
+        page = built("a-teacher")
+        assert ("colab.research.google.com" in page) is is_offered
+        assert (
+            'href="_downloads/' in page and "It installs from another." in page
+        ) is not is_offered
+        assert "There is no address." not in page and "book/edit/main" in page
 
 
 def test_a_link_leads_to_a_term_of_the_glossary(built):

@@ -5,16 +5,21 @@ Until `make repository URL=...` has named a public repository, the address is a 
 page has a link to it: marks of GitHub and Colab and the links at the foot are left out, 'Download'
 gives the notebook of this site, and what stands in `{unpublished}` is shown, which says what is
 missing.
+
+A fork is published without a change to its files (.github/workflows/book.yml). But what Colab opens
+is what the fork has committed, and that installs from where it was forked. So until the address is
+committed, 'Download' gives the site's notebook there too, and `{not-on-colab}` says why.
 """
 
 import re
+import subprocess
 from html import escape, unescape
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pictures
 from docutils import nodes
-from repository import PLACEHOLDER
+from repository import IN_CONFIG, PLACEHOLDER
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -35,11 +40,22 @@ def set_addresses(app, config):
     branch = config.html_theme_options["repository_branch"]
     config.add("repository", (repository, branch), "html", tuple)
     config.add("is_published", owner != PLACEHOLDER, "env", bool)
+    on_colab = config.is_published and committed_address(app.srcdir) in (repository, None)
+    config.add("is_on_colab", on_colab, "env", bool)
     if config.is_published:
         config.html_baseurl = config.ogp_site_url  # of <link rel="canonical">
     else:
-        marks = {"use_repository_button": False, "launch_buttons": {}}
-        config.html_theme_options |= marks
+        config.html_theme_options |= {"use_repository_button": False}
+    if not on_colab:
+        config.html_theme_options |= {"launch_buttons": {}}
+
+
+def committed_address(folder):
+    """The address in the `_config.yml` of the last commit; None if there is no such file."""
+    show = ["git", "show", "HEAD:./_config.yml"]
+    done = subprocess.run(show, cwd=folder, capture_output=True, encoding="utf-8")
+    found = IN_CONFIG.search(done.stdout)
+    return found and found[1]
 
 
 def not_found(prefix):
@@ -70,11 +86,11 @@ def stay_on_the_site(app, docname, source):
 
 def download_from_here(app, docname, source):
     """Put the site's own notebook in the place of links to a repository that is not there."""
-    if not app.config.is_published:
-        badges = (
-            f"**{{download}}`Download </{docname}.ipynb>`** (this copy of the book is not on"
-            " GitHub, so Colab cannot open it)"
-        )
+    if not app.config.is_on_colab:
+        why = "this copy of the book is not on GitHub, so Colab cannot open it"
+        if app.config.is_published:
+            why = "on Colab: *File → Upload notebook*"
+        badges = f"**{{download}}`Download </{docname}.ipynb>`** ({why})"
         source[0] = BADGES.sub(badges, source[0])
 
 
@@ -94,7 +110,17 @@ class Unpublished(SphinxDirective):
     has_content = True
 
     def run(self):
-        return [] if self.config.is_published else self.parse_content_to_nodes()
+        return self.parse_content_to_nodes() if self.is_shown() else []
+
+    def is_shown(self):
+        return not self.config.is_published
+
+
+class NotOnColab(Unpublished):
+    """`{not-on-colab}`: shown while the book has an address that is not committed."""
+
+    def is_shown(self):
+        return self.config.is_published and not self.config.is_on_colab
 
 
 def describe(app, pagename, templatename, context, doctree):
@@ -150,6 +176,7 @@ def write_sitemap(app, exception):
 
 def setup(app):
     app.add_directive("unpublished", Unpublished)
+    app.add_directive("not-on-colab", NotOnColab)
     app.connect("config-inited", set_addresses)
     app.connect("source-read", download_from_here, priority=600)
     app.connect("doctree-read", let_links_lead_to_terms)
