@@ -80,7 +80,8 @@ def test_pages_name_the_feed_if_there_is_one(published, tmp_path):
     builder = SimpleNamespace(format="html")
     app = SimpleNamespace(config=config, builder=builder, srcdir=tmp_path, outdir=tmp_path)
     for context in ({"metatags": "<meta/>"}, {}):  # genindex and search have none
-        feed.name_it(app, "index", "page.html", context, None)
-        assert (f'href="{SITE}feed.xml"' in context.get("metatags", "")) is published
+        context["pathto"] = lambda file, resource: f"../{file}"
+        feed.name_it(app, "book/index", "page.html", context, None)
+        assert ('href="../feed.xml"' in context.get("metatags", "")) is published
     feed.write(app, None)
     assert (tmp_path / "feed.xml").exists() is published

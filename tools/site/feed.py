@@ -5,7 +5,6 @@ it, if the book has a public address.
 import os
 import time
 import xml.etree.ElementTree as ET
-from html import escape
 from pathlib import Path
 
 import changelog
@@ -59,8 +58,7 @@ def write(app, exception):
 def name_it(app, pagename, templatename, context, doctree):
     if app.config.is_published:
         kind = 'type="application/atom+xml" title="Changelog"'
-        address = escape(app.config.ogp_site_url + FEED)
-        link = f'<link rel="alternate" {kind} href="{address}" />'
+        link = f'<link rel="alternate" {kind} href="{context["pathto"](FEED, 1)}" />'
         # A page without a source, such as the index of names, begins without any.
         context["metatags"] = context.get("metatags", "") + link
 
