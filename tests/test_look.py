@@ -138,3 +138,8 @@ def test_a_folded_cell_is_a_quiet_line(look):
     weight, shadow = summary.evaluate("""line =>
       [getComputedStyle(line).fontWeight, getComputedStyle(line.closest("details")).boxShadow]""")
     assert (weight, shadow) == ("400", "none")
+
+
+def test_what_follows_a_prediction_is_called_an_experiment(look):
+    lines = look(CHAPTER, 1280).locator("details.hide > summary").all_inner_texts()
+    assert {line.strip() for line in lines} == {"Show the code", "Show the experiment"}

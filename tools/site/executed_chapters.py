@@ -64,6 +64,8 @@ def anchor_cells(app, doctree):
     for node in doctree.findall(nodes.container):
         if "cell_index" in node and "id" in cells[node["cell_index"]]:
             node["ids"].append(f"cell-{cells[node['cell_index']]['id']}")
+        if node.get("hide_mode") == "all":  # code and output: what a prediction is followed by
+            node["prompt_show"], node["prompt_hide"] = "Show the experiment", "Hide the experiment"
 
 
 class ExecutionTable(SphinxDirective):
