@@ -10,6 +10,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 import yaml
 from conftest import HTML, PREFIX, ROOT, keep_to
+from fontTools.ttLib import TTFont
 
 pytestmark = pytest.mark.site
 
@@ -130,6 +131,13 @@ def test_page_opens_cleanly(visit, name, scheme):
         assert seen.weight() <= LIMIT[folder], f"{seen.weight() / KIB:.0f} KiB on a first visit"
     shift = seen.page.evaluate("window.layoutShift")
     assert shift < 0.02, f"what is on the screen jumps by {shift:.3f} while the page comes in"
+
+
+def test_the_fonts_of_icons_hold_no_letters():
+    fonts = list(HTML.rglob("fontawesome/webfonts/*.woff2"))
+    assert fonts
+    for font in fonts:
+        assert all(code >= 0xE000 for code in TTFont(font).getBestCmap()), font
 
 
 def test_icons_are_drawn(visit):

@@ -126,8 +126,9 @@ def reduce_fonts(site, text):
     variables, others = letters_of_formulas(text)
     of_font = {"KaTeX_Math-Italic": variables, "KaTeX_Main-Regular": others}
     for font in (site / "_static").rglob("*.woff2"):
+        shown = icons if "fontawesome" in font.parts else letters | icons
         in_formulas = of_font.get(font.stem, variables | others)
-        reduce(font, font, in_formulas if font.stem.startswith("KaTeX") else letters | icons)
+        reduce(font, font, in_formulas if font.stem.startswith("KaTeX") else shown)
 
 
 def letters_of_formulas(text):
