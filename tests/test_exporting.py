@@ -20,6 +20,7 @@ from ultralytics import RTDETR, YOLO
 import dynconv
 from dynconv import yolo
 from dynconv.lab import recording, routing, scenes, training
+from dynconv.yolo.recording import prepared
 
 SIZE, NAME = 64, "yolov10n-dynamicconv-1-bn-act"
 
@@ -337,3 +338,12 @@ def test_without_onnx_the_remedy_is_named(missing, weights, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r"onnx and onnxruntime.*pip install 'dynconv\[export\]'"):
         yolo.export(weights)
+
+
+def test_a_head_that_cannot_be_set_is_named(monkeypatch):
+    """In ultralytics 8.4.0 `end2end` has no setter."""
+    network = yolo.build("yolov10n-dynamicconv-1").model
+    monkeypatch.setattr(type(network.model[-1]), "end2end", property(lambda head: True))
+    prepared(network, True)
+    with pytest.raises(ValueError, match="end2end=True and cannot be set to False"):
+        prepared(network, False)

@@ -179,8 +179,7 @@ def _untrained(known: dict):
 def _for_prediction(detector):
     """In eval mode and float32, with the head that needs no suppression alone."""
     network = detector.model
-    network.end2end = True
-    network.model[-1].fuse()
+    network.model[-1].fuse()  # leaves that head of the two
     network.float().eval().requires_grad_(False)
     return detector
 

@@ -32,7 +32,14 @@ def prepared(network: nn.Module, end2end: bool | None) -> nn.Module:
             if end2end is not None:
                 if end2end and getattr(head, "one2one_cv2", None) is None:
                     raise ValueError("end2end=True needs a head without suppression, as YOLOv10's")
-                head.end2end = end2end
+                try:
+                    head.end2end = end2end
+                except AttributeError:  # ultralytics 8.4.0 has no setter for it
+                    if head.end2end != end2end:
+                        raise ValueError(
+                            f"the head of this ultralytics has end2end={head.end2end} and cannot be"
+                            f" set to {end2end}; update ultralytics, or leave end2end out"
+                        ) from None
     return network
 
 
