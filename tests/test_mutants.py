@@ -8,6 +8,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
+pytest.importorskip("coverage", reason="`make mutants` installs what it needs")
+
 TOY = '''\
 """A package of one file."""
 
