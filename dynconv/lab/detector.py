@@ -9,6 +9,7 @@ were made and how they score: `load()` and `facts()`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import tempfile
@@ -179,7 +180,9 @@ def _untrained(known: dict):
 def _for_prediction(detector):
     """In eval mode and float32, with the head that needs no suppression alone."""
     network = detector.model
-    network.model[-1].fuse()  # leaves that head of the two
+    with contextlib.suppress(AttributeError):  # in ultralytics 8.4.0 it is so, and cannot be set
+        network.end2end = True
+    network.model[-1].fuse()
     network.float().eval().requires_grad_(False)
     return detector
 
