@@ -127,6 +127,15 @@ def test_a_passage_shows_the_words(visit):
 
 
 @SITE
+def test_of_a_heading_with_a_colon_the_right_words_are_marked(visit):
+    page = visit("book/setup.html")
+    page.keyboard.press("Control+k")
+    searched(page, "swap test")
+    ways = page.locator(f"{BOX} .search-way", has_text="knowing: the swap test")
+    assert ways.first.locator("mark").all_inner_texts() == ["swap", "test"]
+
+
+@SITE
 def test_nothing_is_taken_for_html(visit):
     page = visit(CHAPTER)
     data = {"term-temperature": ["<img src=x> of <b>a temperature</b>", ""]}

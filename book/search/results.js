@@ -1,5 +1,5 @@
 // What somebody sees who searches: a list of places below each search field, with the passage that has the words.
-import { OPTIONS, find, passage } from "./words.js";
+import { OPTIONS, find, marksIn, passage } from "./words.js";
 
 const MARK = "BUILD_MARK"; // of the build, so that no file of an older one is taken for it
 const HERE = document.currentScript.src;
@@ -90,7 +90,7 @@ function wordsIn({ text, marks }) {
 
 /** @returns {[HTMLElement, Promise]} what is shown of a place, and when its passage is there */
 function entry({ path, title, kind, anchor, section }, terms, id) {
-  const marks = (text) => marked(text, passage([text], terms).marks);
+  const marks = (text) => marked(text, marksIn(text, terms));
   const way = h(
     "span",
     { className: "search-way" },

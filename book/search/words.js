@@ -128,6 +128,13 @@ export function find(index, typed, places) {
 
 const LETTERS = 190; // of a passage
 
+/** Where the words that were found stand in some text: [[start, end], ...] */
+export function marksIn(text, terms) {
+  return words(text)
+    .filter((word) => forms(word).some((form) => terms.has(form)))
+    .map(({ start, end }) => [start, end]);
+}
+
 /**
  * The part of some text that has most of the words which were found.
  * @param {string[]} texts the first of those that have equally many is shown

@@ -153,7 +153,9 @@ def reduce(source, target, characters):
     options = subset.Options(flavor="woff2", layout_features=FEATURES, hinting=False)
     font = subset.load_font(source, options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=map(ord, characters))
+    there = set(map(chr, font.getBestCmap()))
+    # A font without any letter is none to a browser, which would ask for the next one.
+    subsetter.populate(unicodes=map(ord, characters & there or {max(there)}))
     subsetter.subset(font)
     subset.save_font(font, target, options)
 
