@@ -35,7 +35,7 @@ def built(tmp_path):
             nbformat.v4.new_markdown_cell("# 99. A chapter\n\n$$a = b \\tag{99.1}$$"),
             cell("plot", PLOT),
             cell("two", TOUCH, BARE),
-            cell("none", "<table></table>"),
+            cell("none", "<table></table>", TOUCH.replace("dc-mixer", "dc-questions")),
         ]
         metadata = {"language_info": {"name": "python"}}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)

@@ -17,7 +17,7 @@ CHAPTER = re.compile(r"notebooks/(\d\d)_")
 FIGURE = re.compile(
     r'<figure class="dc-figure">(?P<plot>.*?)'
     r"(?:<figcaption>(?P<caption>.*?)</figcaption>)?</figure>"
-    r"|<(?P<touch>dc-[a-z-]+) .*?</(?P=touch)>",
+    r"|<(?P<touch>dc-(?!questions)[a-z-]+) .*?</(?P=touch)>",
     re.DOTALL,
 )
 TO_TOUCH = "To touch."  # the caption of a figure to touch, which says the rest itself
